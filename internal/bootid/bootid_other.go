@@ -1,0 +1,6 @@
+//go:build !linux
+
+package bootid
+
+// Current returns the zero ID.
+func Current() ID { return ID{} }

@@ -1,0 +1,143 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/futex"
+)
+
+// A Lock is one shared word that names its owner's slot:
+//
+//	 31         30       16..29   0..15
+//	┌──────────┬────────┬────────┬───────────────┐
+//	│contended │unclean │ 0      │ slot, 0: free │
+//	└──────────┴────────┴────────┴───────────────┘
+//
+// Taking and giving it back without contention is one compare-and-swap and one
+// swap, no system call. A waiter spins briefly, sets contended and sleeps on the
+// word. When its sleep times out it tries the file lock of the owner's slot: if
+// it gets that, the owner is dead, and, since the kernel frees file locks only
+// after it has torn down the memory map, can store nothing more. The waiter then
+// swaps the word from the dead owner to itself.
+//
+// Unclean on a free lock says that its last holder could not finish (it met a
+// memory fault): whoever takes it repairs, as after a death.
+type Lock struct {
+	word *atomic.Uint32
+}
+
+const (
+	slotMask  = 1<<16 - 1
+	unclean   = 1 << 30
+	contended = 1 << 31
+)
+
+// spins is how often a waiter looks at the word before it sleeps: about as long
+// as an append takes.
+const spins = 200
+
+// A Judge tries the file lock of a slot. It returns the lock, which proves that
+// the slot's owner is dead for as long as it is held, or nil if the owner lives.
+type Judge func(slot uint32) (*filelock.Lock, error)
+
+// Try takes the lock for slot if it is free. repair asks the new holder to
+// repair first.
+func (l *Lock) Try(slot uint32) (ok, repair bool) {
+	if l.word.CompareAndSwap(0, slot) {
+		return true, false
+	}
+	if l.word.CompareAndSwap(unclean, slot) {
+		return true, true
+	}
+	return false, false
+}
+
+// Owner returns the slot that holds the lock, 0 if nobody.
+func (l *Lock) Owner() uint32 { return l.word.Load() & slotMask }
+
+// Release gives the lock back and wakes up to wake sleepers.
+func (l *Lock) Release(wake int) { l.release(0, wake) }
+
+// ReleaseUnclean gives it back and has the next holder repair.
+func (l *Lock) ReleaseUnclean(wake int) { l.release(unclean, wake) }
+
+func (l *Lock) release(word uint32, wake int) {
+	if l.word.Swap(word)&contended != 0 {
+		futex.Wake(l.word, wake)
+	}
+}
+
+// Acquire takes the lock for slot, waiting until ctx ends. repair is true when
+// it was taken from a dead owner, or given back unclean.
+func (l *Lock) Acquire(ctx context.Context, slot uint32, judge Judge) (repair bool, err error) {
+	if l.word.CompareAndSwap(0, slot) {
+		return false, nil
+	}
+	for range spins {
+		if ok, repair := l.Try(slot); ok {
+			return repair, nil
+		}
+	}
+	// Having slept, we cannot know whether others still do, so we take the lock
+	// as contended and the release will wake one of them.
+	for bound := firstBound; ; bound = min(2*bound, longBound) {
+		word := l.word.Load()
+		if word&slotMask == 0 {
+			if l.word.CompareAndSwap(word, slot|contended) {
+				return word&unclean != 0, nil
+			}
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return false, fmt.Errorf("wait for the log's lock, held by producer %d: %w", word&slotMask, err)
+		}
+		if l.sleep(word, bound) != futex.TimedOut {
+			continue
+		}
+		if taken, err := l.takeOver(slot, judge); taken || err != nil {
+			return taken, err
+		}
+	}
+}
+
+// Sleep waits until the lock may have changed hands or bound has passed, and
+// reports whether it was the bound. On a free lock it returns at once.
+func (l *Lock) Sleep(bound time.Duration) (timedOut bool) {
+	word := l.word.Load()
+	if word&slotMask == 0 {
+		return false
+	}
+	return l.sleep(word, bound) == futex.TimedOut
+}
+
+func (l *Lock) sleep(word uint32, bound time.Duration) futex.Result {
+	if word&contended == 0 && !l.word.CompareAndSwap(word, word|contended) {
+		return futex.Changed
+	}
+	return futex.Wait(l.word, word|contended, bound)
+}
+
+// TakeOver takes the lock from an owner that is dead.
+func (l *Lock) TakeOver(slot uint32, judge Judge) (taken bool, err error) {
+	return l.takeOver(slot, judge)
+}
+
+func (l *Lock) takeOver(slot uint32, judge Judge) (bool, error) {
+	word := l.word.Load()
+	owner := word & slotMask
+	if owner == 0 {
+		return false, nil
+	}
+	proof, err := judge(owner)
+	if proof == nil || err != nil {
+		return false, err
+	}
+	// The proof is held across the swap: until then nobody can become the new
+	// owner of that slot, so the word names the dead one and nobody else.
+	defer proof.Release()
+	return l.word.CompareAndSwap(word, slot|contended), nil
+}

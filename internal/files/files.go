@@ -1,0 +1,125 @@
+// Package files opens, allocates, syncs and replaces the files of a log. All
+// that differs between systems on this level is here.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Open opens a file that must be there and must be a regular file; it follows
+// no symbolic link in the last element of the path.
+func Open(path string, writable bool) (*os.File, error) {
+	flag := os.O_RDONLY
+	if writable {
+		flag = os.O_RDWR
+	}
+	f, err := os.OpenFile(path, flag|NoFollow|nonBlock, 0)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file but %s", path, fi.Mode().Type())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenSized is Open for a file that must be exactly size bytes long.
+func OpenSized(path string, size int64, writable bool) (*os.File, error) {
+	f, err := Open(path, writable)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.Size() != size {
+		err = fmt.Errorf("%s has %d bytes where %d are expected: it was cut or is foreign", path, fi.Size(), size)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// CreateAllocated creates a file of size zero bytes, with its blocks really
+// allocated, so that no later store to a mapping of it can run out of disk. A
+// file of that name is replaced. The mode is set whatever the umask is.
+func CreateAllocated(path string, size int64, mode fs.FileMode) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|NoFollow, mode)
+	if err != nil {
+		return nil, err
+	}
+	if err = f.Chmod(mode); err == nil {
+		err = allocate(f, size)
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(path)
+		return nil, fmt.Errorf("allocate %d bytes for %s: %w", size, path, err)
+	}
+	return f, nil
+}
+
+// Replace puts a file with these bytes in the place of path: after a crash there
+// is the old one or the new one, whole.
+func Replace(path string, data []byte, mode fs.FileMode) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Chmod(mode)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// Mkdir creates a directory with exactly this mode, or leaves the one that is
+// there alone.
+func Mkdir(path string, mode fs.FileMode) error {
+	err := os.Mkdir(path, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
+}
+
+// writeZeros is the allocation of systems without fallocate.
+func writeZeros(f *os.File, size int64) error {
+	zeros := make([]byte, min(size, 1<<20))
+	for at := int64(0); at < size; {
+		n, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at)
+		if err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return nil
+}

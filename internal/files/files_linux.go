@@ -1,0 +1,62 @@
+package files
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func allocate(f *os.File, size int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+			return writeZeros(f, size)
+		}
+		return err
+	}
+}
+
+// SyncData makes what was written to f, through any mapping or descriptor,
+// survive power loss, with the metadata needed to read it back.
+func SyncData(f *os.File) error {
+	for {
+		if err := unix.Fdatasync(int(f.Fd())); !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("fdatasync "+f.Name(), err)
+		}
+	}
+}
+
+// networkFilesystems are those whose mappings are not coherent between hosts,
+// or whose locks do not say whether a process on this host lives: f_type of
+// statfs(2).
+var networkFilesystems = map[uint32]string{
+	0x6969:     "NFS",
+	0x517B:     "SMB",
+	0xFF534D42: "CIFS",
+	0xFE534D42: "SMB2",
+	0x00C36400: "Ceph",
+	0x65735546: "FUSE",
+	0x01021997: "9P",
+	0x5346414F: "AFS",
+	0x73757245: "Coda",
+	0x0BD00BD0: "Lustre",
+	0x01161970: "GFS2",
+	0x7461636F: "OCFS2",
+	0x564C:     "NCP",
+	0x19830326: "FhGFS/BeeGFS",
+	0x47504653: "GPFS",
+}
+
+// NetworkFilesystem returns the name of the network filesystem that holds path,
+// or "" when it is a local one.
+func NetworkFilesystem(path string) (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return "", &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return networkFilesystems[uint32(st.Type)], nil
+}

@@ -1,0 +1,13 @@
+//go:build unix && !linux
+
+package files
+
+import "os"
+
+func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
+
+// SyncData makes what was written to f survive power loss.
+func SyncData(f *os.File) error { return f.Sync() }
+
+// NetworkFilesystem cannot tell on this system, and so never refuses.
+func NetworkFilesystem(string) (string, error) { return "", nil }

@@ -1,0 +1,36 @@
+package files
+
+import (
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// NoFollow and nonBlock have no counterpart here.
+const (
+	NoFollow = 0
+	nonBlock = 0
+)
+
+func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
+
+// SyncData makes what was written to f survive power loss.
+func SyncData(f *os.File) error { return f.Sync() }
+
+// SyncDir does nothing: this system has no call for it.
+func SyncDir(string) error { return nil }
+
+// SyncOpenDir does nothing, likewise.
+func SyncOpenDir(*os.File) error { return nil }
+
+// NetworkFilesystem cannot tell on this system, and so never refuses.
+func NetworkFilesystem(string) (string, error) { return "", nil }
+
+// Identity returns volume and file index.
+func Identity(f *os.File) (dev, ino uint64, err error) {
+	var fi windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &fi); err != nil {
+		return 0, 0, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return uint64(fi.VolumeSerialNumber), uint64(fi.FileIndexHigh)<<32 | uint64(fi.FileIndexLow), nil
+}

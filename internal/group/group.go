@@ -1,0 +1,270 @@
+// Package group keeps the committed offset of a consumer group: the next offset
+// that its consumers want to read.
+//
+// A group's file holds two places for the offset. Commits alternate between
+// them and count up a sequence number, so a commit cut short leaves the one
+// before it whole.
+//
+//	 0              64                    88                   112  128
+//	┌──────────────┬─────────────────────┬─────────────────────┬─────┐
+//	│ header       │ sequence,offset,sum │ sequence,offset,sum │  0  │
+//	└──────────────┴─────────────────────┴─────────────────────┴─────┘
+package group
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
+)
+
+const (
+	fileBytes = 128
+	magic     = "mloggrup"
+	version   = 1
+
+	offVersion = 8
+	offLogID   = 16
+	offSum     = 56
+	offPlaces  = 64
+	placeBytes = 24
+)
+
+// ErrNotMember says that a commit needs Join first.
+var ErrNotMember = errors.New("not the active member of the group")
+
+// A Group is a consumer group of one log. It is safe for concurrent use.
+type Group struct {
+	dir   layout.Dir
+	name  string
+	logID [16]byte
+	file  *os.File
+
+	mu     sync.Mutex
+	lock   *filelock.Lock
+	latest place
+}
+
+// A place is one of the two records of a committed offset. Sequence 0 means that
+// nothing was committed.
+type place struct {
+	sequence uint64
+	offset   int64
+}
+
+// Encode returns the bytes of a group file whose committed offset is offset, or
+// of one in which nothing was committed if it is negative.
+func Encode(logID [16]byte, offset int64) []byte {
+	b := make([]byte, fileBytes)
+	copy(b, magic)
+	binary.LittleEndian.PutUint32(b[offVersion:], version)
+	copy(b[offLogID:], logID[:])
+	binary.LittleEndian.PutUint64(b[offSum:], xxhash.Sum64(b[:offSum]))
+	if offset >= 0 {
+		p := place{sequence: 1, offset: offset}
+		copy(b[p.position():], p.encode(logID))
+	}
+	return b
+}
+
+// Decode reads the bytes of a group file. committed is false when there is no
+// committed offset.
+func Decode(b []byte, logID [16]byte) (offset int64, committed bool, err error) {
+	p, err := decode(b, logID)
+	return p.offset, p.sequence > 0, err
+}
+
+func decode(b []byte, logID [16]byte) (place, error) {
+	var latest place
+	if len(b) != fileBytes || string(b[:len(magic)]) != magic {
+		return latest, errors.New("not a group file")
+	}
+	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version {
+		return latest, fmt.Errorf("%w: group file version %d, this build knows %d", layout.ErrIncompatible, v, version)
+	}
+	if binary.LittleEndian.Uint64(b[offSum:]) != xxhash.Sum64(b[:offSum]) {
+		return latest, errors.New("checksum mismatch, the file is damaged")
+	}
+	if [16]byte(b[offLogID:offLogID+16]) != logID {
+		return latest, errors.New("the file belongs to another log")
+	}
+	for i := range 2 {
+		raw := b[offPlaces+i*placeBytes:][:placeBytes]
+		p := place{binary.LittleEndian.Uint64(raw), int64(binary.LittleEndian.Uint64(raw[8:]))}
+		if string(p.encode(logID)) == string(raw) && p.offset >= 0 && p.sequence > latest.sequence {
+			latest = p
+		}
+	}
+	return latest, nil
+}
+
+func (p place) encode(logID [16]byte) []byte {
+	b := make([]byte, 32)
+	binary.LittleEndian.PutUint64(b, p.sequence)
+	binary.LittleEndian.PutUint64(b[8:], uint64(p.offset))
+	copy(b[16:], logID[:])
+	return binary.LittleEndian.AppendUint64(b[:16], xxhash.Sum64(b))
+}
+
+func (p place) position() int64 { return offPlaces + int64(p.sequence%2)*placeBytes }
+
+// Open opens the group of this name, or makes it.
+func Open(dir layout.Dir, name string, meta *layout.Meta) (*Group, error) {
+	if err := layout.CheckGroupName(name); err != nil {
+		return nil, err
+	}
+	f, err := files.OpenSized(dir.Group(name), fileBytes, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = create(dir, name, meta); err == nil {
+			f, err = files.OpenSized(dir.Group(name), fileBytes, true)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("group %s: %w", name, err)
+	}
+	g := &Group{dir: dir, name: name, logID: meta.LogID, file: f}
+	if err := g.read(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// create makes the file whole under the group's lock, so that two processes that
+// do so at once do not undo each other's first commit.
+func create(dir layout.Dir, name string, meta *layout.Meta) error {
+	shared := layout.ModesFor(meta.Mode).Shared
+	lock, err := filelock.Exclusive(context.Background(), dir.GroupLock(name), shared)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if _, err := os.Lstat(dir.Group(name)); err == nil {
+		return nil
+	}
+	return files.Replace(dir.Group(name), Encode(meta.LogID, -1), shared)
+}
+
+func (g *Group) read() error {
+	b := make([]byte, fileBytes)
+	if _, err := g.file.ReadAt(b, 0); err != nil {
+		return fmt.Errorf("group %s: %w", g.name, err)
+	}
+	p, err := decode(b, g.logID)
+	if err != nil {
+		return fmt.Errorf("group %s: %w", g.name, err)
+	}
+	g.latest = p
+	return nil
+}
+
+// TryJoin makes the caller the group's active member and reports true, or false
+// if there is another one. The membership ends with Close, or with the process.
+func (g *Group) TryJoin() (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lock != nil {
+		return true, nil
+	}
+	fi, err := g.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	lock, err := filelock.TryExclusive(g.dir.GroupLock(g.name), fi.Mode().Perm())
+	if lock == nil || err != nil {
+		return false, err
+	}
+	if err := g.read(); err != nil { // the member before us may have committed since
+		lock.Release()
+		return false, err
+	}
+	g.lock = lock
+	return true, nil
+}
+
+// Committed returns the committed offset as of Open or TryJoin, or what was
+// committed through g since; false when there is none.
+func (g *Group) Committed() (int64, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.latest.offset, g.latest.sequence > 0
+}
+
+// Commit stores the next offset to read. It survives the death of every process
+// at once, and power loss once the system has written it back.
+func (g *Group) Commit(offset int64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lock == nil {
+		return fmt.Errorf("group %s: %w", g.name, ErrNotMember)
+	}
+	if offset < 0 {
+		return fmt.Errorf("group %s: cannot commit offset %d", g.name, offset)
+	}
+	p := place{sequence: g.latest.sequence + 1, offset: offset}
+	if _, err := g.file.WriteAt(p.encode(g.logID), p.position()); err != nil {
+		return fmt.Errorf("group %s: commit: %w", g.name, err)
+	}
+	g.latest = p
+	return nil
+}
+
+// Close ends the membership.
+func (g *Group) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lock.Release()
+	g.lock = nil
+	return g.file.Close()
+}
+
+// Read returns the committed offset of a group without opening it.
+func Read(dir layout.Dir, name string, logID [16]byte) (offset int64, committed bool, err error) {
+	f, err := files.OpenSized(dir.Group(name), fileBytes, false)
+	if err != nil {
+		return 0, false, err
+	}
+	defer f.Close()
+	b := make([]byte, fileBytes)
+	if _, err := f.ReadAt(b, 0); err != nil {
+		return 0, false, err
+	}
+	return Decode(b, logID)
+}
+
+// Clamp moves committed offsets that lie behind the log's end back to it. After
+// a power loss the log may have lost visible records that a group had read; what
+// is appended in their place must not be skipped. The caller excludes everybody
+// else.
+func Clamp(dir layout.Dir, logID [16]byte, end int64) error {
+	names, err := dir.GroupNames()
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	for _, name := range names {
+		offset, committed, err := Read(dir, name, logID)
+		if err != nil || !committed || offset <= end {
+			continue // a damaged group file is for the group's consumer to report
+		}
+		fi, err := os.Lstat(dir.Group(name))
+		if err != nil {
+			return err
+		}
+		if err := files.Replace(dir.Group(name), Encode(logID, end), fi.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

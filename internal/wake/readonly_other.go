@@ -1,0 +1,5 @@
+//go:build !unix
+
+package wake
+
+func isReadOnly(error) bool { return false }

@@ -1,0 +1,103 @@
+package wake
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+)
+
+// A Room is where the goroutines of one process wait for one log. However many
+// they are, one thread sleeps in the kernel: the first that comes does so
+// itself, the others wait for it on a channel. A lone reader so pays no
+// hand-over.
+type Room struct {
+	file *File
+
+	mu       sync.Mutex
+	sleeping bool          // somebody is, or is about to be, asleep
+	woken    chan struct{} // closed when the sleeper is back
+}
+
+// NewRoom makes a room for the consumers of f's log.
+func NewRoom(f *File) *Room {
+	return &Room{file: f, woken: make(chan struct{})}
+}
+
+// Wait returns when there may be something new: ready said so, a producer woke
+// us, ctx ended, or a bound passed. The caller looks again whatever happened.
+//
+// Ready is called after the flag is up; it must look at what the caller waits
+// for, and must not block.
+//
+// Why nothing is lost: the sleeper loads the sequence before anybody can see
+// that there is a sleeper. So whoever follows raises the flag, and looks, after
+// that load; a producer that commits later sees the flag up, or else another
+// producer has lowered it since and counts the sequence up after the sleeper's
+// load. Either way the sleeper wakes, and with it all who follow.
+func (r *Room) Wait(ctx context.Context, ready func() bool) (err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	if !r.sleeping {
+		r.sleeping = true
+		seen := r.file.sequence.Load()
+		r.mu.Unlock()
+		return r.sleep(ctx, seen, ready)
+	}
+	woken := r.woken
+	r.mu.Unlock()
+
+	r.file.raise()
+	if ready() {
+		return nil
+	}
+	select {
+	case <-woken:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Room) sleep(ctx context.Context, seen uint32, ready func() bool) error {
+	defer r.comeBack()
+	r.file.raise()
+	if ready() {
+		return nil
+	}
+	bound := Backstop
+	if deadline, ok := ctx.Deadline(); ok {
+		bound = min(bound, time.Until(deadline))
+	}
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, r.interrupt)
+		defer stop()
+	}
+	if bound > 0 {
+		r.file.sleep(seen, bound)
+	}
+	return ctx.Err()
+}
+
+func (r *Room) comeBack() {
+	r.mu.Lock()
+	r.sleeping = false
+	close(r.woken)
+	r.woken = make(chan struct{})
+	r.mu.Unlock()
+}
+
+// WakeAll has everybody look again.
+func (r *Room) WakeAll() { r.file.kick() }
+
+// interrupt ends the sleep when the sleeper's context does.
+func (r *Room) interrupt() {
+	_ = fault.Run(func() error {
+		r.file.kick()
+		return nil
+	})
+}

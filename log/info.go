@@ -1,0 +1,106 @@
+package log
+
+import (
+	"encoding/hex"
+	"errors"
+	"io/fs"
+
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/group"
+)
+
+// Info is what a log holds and who is on it, at a moment.
+type Info struct {
+	ID            string // 32 hexadecimal digits
+	StartOffset   int64
+	EndOffset     int64
+	DurableOffset int64
+	Segments      int
+	Bytes         int64 // of all the log's files
+	SegmentBytes  int64
+	Retention     Retention
+	Producers     int // live; -1 if the caller may not look
+	Groups        []GroupInfo
+	Damage        []DamageInfo
+}
+
+// GroupInfo is the state of one consumer group.
+type GroupInfo struct {
+	Name      string
+	Committed int64 // the next offset to read; -1 if nothing was committed yet
+	Lag       int64 // records behind that
+}
+
+// DamageInfo is a part of the log that is seen at a glance to be unusable: a
+// segment that is missing or has a bad header. It takes a reader to find damage
+// within a segment.
+type DamageInfo struct {
+	Segment string
+	Reason  string
+}
+
+// Info looks at the log. Its cost grows with the number of segments, not of
+// records.
+func (l *Log) Info() (Info, error) {
+	if err := l.src.Hold(); err != nil {
+		return Info{}, public(err)
+	}
+	defer l.src.Drop()
+	info := Info{ID: hex.EncodeToString(l.meta.LogID[:]), SegmentBytes: l.meta.SegmentBytes}
+	var err error
+	if info.Damage, info.Segments, err = l.glance(); err != nil {
+		return info, err
+	}
+	if info.EndOffset, err = l.src.End(); err != nil && !errors.Is(err, ErrDamaged) {
+		return info, err
+	}
+	if info.StartOffset, err = l.src.Start(); err != nil {
+		return info, err
+	}
+	if info.DurableOffset, err = l.src.Durable(); err != nil && !errors.Is(err, ErrDamaged) {
+		return info, err
+	}
+	if info.Bytes, err = l.diskBytes(); err != nil {
+		return info, err
+	}
+	if info.Retention, err = l.Retention(); err != nil {
+		return info, err
+	}
+	if info.Producers, err = control.LiveSlots(l.dir); errors.Is(err, fs.ErrPermission) {
+		info.Producers, err = -1, nil
+	}
+	if err != nil {
+		return info, err
+	}
+	info.Groups, err = l.groups(info.StartOffset, info.EndOffset)
+	return info, err
+}
+
+func (l *Log) glance() ([]DamageInfo, int, error) {
+	damage, segments, err := l.src.Glance()
+	var infos []DamageInfo
+	for _, d := range damage {
+		infos = append(infos, DamageInfo{Segment: d.Segment, Reason: d.Reason})
+	}
+	return infos, segments, err
+}
+
+func (l *Log) groups(start, end int64) ([]GroupInfo, error) {
+	names, err := l.dir.GroupNames()
+	if err != nil {
+		return nil, err
+	}
+	var infos []GroupInfo
+	for _, name := range names {
+		offset, committed, err := group.Read(l.dir, name, l.meta.LogID)
+		if err != nil {
+			return nil, err
+		}
+		info := GroupInfo{Name: name, Committed: offset, Lag: end - max(offset, start)}
+		if !committed {
+			info.Committed = -1
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}

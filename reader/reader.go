@@ -1,0 +1,310 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// Unbounded as Options.Until means to follow the log for ever.
+const Unbounded = -1
+
+// Options say how a Reader reads.
+type Options struct {
+	From    int64 // offset of the first record
+	Until   int64 // offset after the last record, or Unbounded
+	Durable bool  // hand out a record only when it is known to be on disk
+	Spin    bool  // never sleep while waiting
+}
+
+// A Reader hands out the records of a log in order. It is used by one goroutine
+// at a time.
+type Reader struct {
+	src  *Source
+	opts Options
+
+	at      place           // before the next batch to be read; no view: the log has no segment yet
+	next    int64           // offset of the next record to hand out
+	records segment.Records // what is left of the batch before at
+	durable int64           // the durable mark as last seen
+	gap     *gap            // what lies in the way, until it is stepped over
+	torn    bool            // bytes at the log's end wait for a recovery
+	spins   int             // how long spinning is worth it, see pause
+	closed  bool
+}
+
+// NewReader makes a reader that stands before the record From.
+func NewReader(s *Source, opts Options) (*Reader, error) {
+	if err := s.Hold(); err != nil {
+		return nil, err
+	}
+	r := &Reader{src: s, opts: opts, spins: minSpins}
+	if err := r.SeekTo(opts.From); err != nil {
+		s.Drop()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close gives up what the reader has mapped. Its records become invalid.
+func (r *Reader) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	r.records.Clear()
+	r.src.release(r.at.v)
+	r.at = place{}
+	r.src.Drop()
+	return nil
+}
+
+// Offset returns the offset of the next record.
+func (r *Reader) Offset() int64 { return r.next }
+
+// SeekTo makes the record with this offset the next one. On an error the reader
+// stands where it stood.
+func (r *Reader) SeekTo(offset int64) error {
+	if r.closed {
+		return ErrClosed
+	}
+	p, err := r.src.find(offset)
+	if err != nil {
+		var damage *segment.DamageError
+		if errors.As(err, &damage) { // stand before it, so that it can be stepped over
+			r.move(place{}, offset)
+			r.gap = r.src.gapUntilNextSegment(err, offset)
+			return nil
+		}
+		return err
+	}
+	r.move(p, offset)
+	return nil
+}
+
+func (r *Reader) move(p place, next int64) {
+	r.records.Clear()
+	r.src.release(r.at.v)
+	r.at, r.next, r.gap, r.torn = p, next, nil, false
+}
+
+// SkipDamage steps over what the last call reported: to the first record behind
+// damage, or to the log start if the reader's place is gone. It is an error if
+// nothing was reported, or if nothing is behind the damage yet.
+func (r *Reader) SkipDamage() error {
+	if r.gap == nil {
+		return errors.New("no damage to skip")
+	}
+	to := r.gap.resume
+	if to == nil {
+		return fmt.Errorf("nothing behind the damage yet: %w", r.gap.err)
+	}
+	v, err := r.src.view(to.segment)
+	if err != nil {
+		gap, err := r.missingSegment(to.segment, err)
+		if gap != nil {
+			r.gap = gap
+			err = gap.err
+		}
+		return err
+	}
+	r.move(place{v: v, position: to.position, base: to.offset}, to.offset)
+	return nil
+}
+
+// TryNext returns the next record if it is there. Its slices are views, valid
+// until the next call. The error is io.EOF at the bound, a
+// *segment.DamageError or a *RangeError; these stay until the reader is moved.
+func (r *Reader) TryNext(rec *segment.Record) (ok bool, err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	for {
+		if r.opts.Until != Unbounded && r.next >= r.opts.Until {
+			return false, io.EOF
+		}
+		if r.records.Left() == 0 {
+			if ok, err := r.load(); !ok || err != nil {
+				return false, err
+			}
+		}
+		if err := r.records.Next(rec); err != nil {
+			return false, r.malformed(err)
+		}
+		if rec.Offset >= r.next { // the first batch may begin before the offset sought
+			r.next = rec.Offset + 1
+			return true, nil
+		}
+	}
+}
+
+// malformed reports a batch that verifies but does not decode.
+func (r *Reader) malformed(err error) error {
+	r.records.Clear()
+	base := r.at.base
+	r.gap = &gap{resume: &resumption{r.at.v.Base, r.at.position, base}, err: &segment.DamageError{
+		Segment: segmentName(r.at.v), Position: r.at.position, First: r.next, Last: base - 1,
+		Reason: "the batch before this position has a valid checksum but no valid content: " + err.Error(),
+	}}
+	return r.gap.err
+}
+
+// load makes the next batch the current one, if it is there.
+func (r *Reader) load() (bool, error) {
+	if r.closed || r.src.closed.Load() {
+		return false, ErrClosed
+	}
+	if r.gap != nil {
+		return false, r.gap.err
+	}
+	if r.at.v == nil {
+		p, err := r.src.find(r.next)
+		if err != nil || p.v == nil {
+			return false, err
+		}
+		r.at = p
+	}
+	var f segment.Frame
+	for {
+		err := r.at.v.Read(r.at.position, r.at.base, &f)
+		switch {
+		case errors.Is(err, segment.ErrNoFrame):
+			r.torn = false
+			return false, nil
+		case err != nil:
+			r.gap = r.examine(err)
+			r.torn = r.gap == nil
+			if r.torn {
+				return false, nil
+			}
+			return false, r.gap.err
+		case f.IsEnd():
+			if ok, err := r.advance(f.Base); !ok || err != nil {
+				return false, err
+			}
+			continue
+		}
+		if r.opts.Durable {
+			if ok, err := r.isDurable(f.End()); !ok || err != nil {
+				return false, err
+			}
+		}
+		r.torn = false
+		r.at.position, r.at.base = f.Next(), f.End()
+		r.records.Reset(&f)
+		return true, nil
+	}
+}
+
+// advance moves on to the segment behind the end marker.
+func (r *Reader) advance(base int64) (bool, error) {
+	if base < r.at.base {
+		return false, &segment.DamageError{Segment: segmentName(r.at.v), Position: r.at.position, First: r.at.base, Last: r.at.base - 1,
+			Reason: "the end marker points backwards"}
+	}
+	v, err := r.src.view(base)
+	if err != nil {
+		if r.gap, err = r.missingSegment(base, err); err != nil {
+			return false, err
+		}
+		r.torn = r.gap == nil
+		if r.torn {
+			return false, nil
+		}
+		return false, r.gap.err
+	}
+	r.src.release(r.at.v)
+	r.at = place{v: v, position: segment.HeaderBytes, base: base}
+	return true, nil
+}
+
+// isDurable reports whether all before the offset end is known to be on disk. A
+// failed sync means that it never will be.
+func (r *Reader) isDurable(end int64) (bool, error) {
+	if r.durable >= end {
+		return true, nil
+	}
+	durable, err := r.src.Durable()
+	if err != nil {
+		return false, err
+	}
+	if r.durable = durable; durable >= end {
+		return true, nil
+	}
+	if ctl, err := r.src.control(); ctl != nil || err != nil {
+		return false, errors.Join(err, checkPoison(ctl))
+	}
+	return false, nil
+}
+
+// Next is TryNext that waits: until there is a record, ctx ends, or an error.
+func (r *Reader) Next(ctx context.Context, rec *segment.Record) error {
+	for {
+		ok, err := r.TryNext(rec)
+		if ok || err != nil {
+			return err
+		}
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// A reader spins before it sleeps, for as long as that has paid lately: a record
+// crosses in a fraction of a microsecond to who spins, and in tens to who
+// sleeps. One look costs some nanoseconds.
+const (
+	minSpins   = 50
+	maxSpins   = 4000
+	looksAtCtx = 1024
+)
+
+// pause returns when there may be something new.
+func (r *Reader) pause(ctx context.Context) error {
+	for i := 0; r.opts.Spin || i < r.spins; i++ {
+		ready, err := r.ready()
+		if ready || err != nil {
+			r.spins = min(2*r.spins, maxSpins)
+			return err
+		}
+		if i%looksAtCtx == looksAtCtx-1 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			runtime.Gosched()
+		}
+	}
+	r.spins = max(r.spins/2, minSpins)
+	return r.src.room.Wait(ctx, func() bool {
+		ready, err := r.ready()
+		return ready || err != nil
+	})
+}
+
+// ready reports whether it is worth looking again. It stores nothing and does
+// not block.
+func (r *Reader) ready() (ready bool, err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	switch {
+	case r.src.closed.Load():
+		return true, nil
+	case r.torn:
+		ctl, err := r.src.control()
+		return ctl != nil, err
+	case r.at.v == nil:
+		bases, err := r.src.dir.Segments()
+		return len(bases) > 0, err
+	case !r.at.v.Committed(r.at.position):
+		return false, nil
+	case r.opts.Durable:
+		var f segment.Frame
+		if err := r.at.v.Read(r.at.position, r.at.base, &f); err != nil {
+			return true, nil
+		}
+		return r.isDurable(f.End())
+	}
+	return true, nil
+}

@@ -1,0 +1,304 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/seed27ccf144/mlog/index"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/indexfile"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// ErrOutOfRange is what every RangeError is.
+var ErrOutOfRange = errors.New("offset out of range")
+
+// A RangeError says that an offset is not in the log: it was dropped by
+// retention, or was never written.
+type RangeError struct {
+	Requested  int64
+	Start, End int64 // the log start and end offsets at the time
+}
+
+func (e *RangeError) Error() string {
+	if e.Requested < e.Start {
+		return fmt.Sprintf("offset %d is gone: the log starts at offset %d", e.Requested, e.Start)
+	}
+	return fmt.Sprintf("offset %d is not there yet: the log ends at offset %d", e.Requested, e.End)
+}
+
+// Is makes errors.Is(err, ErrOutOfRange) true.
+func (e *RangeError) Is(target error) bool { return target == ErrOutOfRange }
+
+// tail returns the last segment and where its committed batches end. The view is
+// nil when the log has no segment yet.
+//
+// The producers' words lead there in one step, whatever the log holds. Without
+// them, after a reboot, the walk begins at the last place that is known to be on
+// disk, as recovery will; the cached tails may be ahead of what survived.
+func (s *Source) tail() (v *view, c segment.Cursor, err error) {
+	ctl, err := s.control()
+	if err != nil {
+		return nil, c, err
+	}
+	from := (*segment.Segment).Durable
+	if ctl == nil {
+		v, err = s.lastMarked()
+	} else {
+		from = (*segment.Segment).Tail
+		var active int64
+		if active, err = ctl.ActiveBase(); err == nil {
+			v, err = s.view(active)
+		}
+	}
+	if v == nil || err != nil {
+		return nil, c, err
+	}
+	for {
+		var scan segment.Scan
+		if err := fault.Run(func() error {
+			scan = v.Scan(from(v.Segment), nil)
+			return nil
+		}); err != nil {
+			s.release(v)
+			return nil, c, err
+		}
+		if !scan.Sealed {
+			return v, scan.End, nil
+		}
+		next, err := s.view(v.Base + scan.End.Count)
+		if err != nil {
+			if ctl == nil && errors.Is(err, fs.ErrNotExist) {
+				return v, scan.End, nil
+			}
+			s.release(v)
+			return nil, c, err
+		}
+		s.release(v)
+		v = next
+	}
+}
+
+// lastMarked returns the newest segment in which something is known to be on
+// disk, or else the oldest segment; nil if there is none.
+func (s *Source) lastMarked() (*view, error) {
+	bases, err := s.dir.Segments()
+	if err != nil {
+		return nil, err
+	}
+	for i := len(bases) - 1; i >= 0; i-- {
+		v, err := s.view(bases[i])
+		if err != nil {
+			if i == 0 {
+				return nil, s.unusable(bases[i], err)
+			}
+			continue
+		}
+		marked := false
+		err = fault.Run(func() error {
+			marked = v.Durable().Count > 0
+			return nil
+		})
+		if err == nil && (marked || i == 0) {
+			return v, nil
+		}
+		s.release(v)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// A place is where a reader stands: before the batch at Position, whose first
+// record has the offset base.
+type place struct {
+	v        *view
+	position int64
+	base     int64
+}
+
+// find returns the place of the batch that holds the offset, or of the log's end
+// if the offset is just that.
+func (s *Source) find(offset int64) (place, error) {
+	bases, err := s.dir.Segments()
+	if err != nil {
+		return place{}, err
+	}
+	i, exact := slices.BinarySearch(bases, offset)
+	if !exact {
+		i--
+	}
+	if i < 0 {
+		if len(bases) == 0 && offset == 0 {
+			return place{}, nil // no producer has opened the log yet
+		}
+		return place{}, s.outOfRange(offset)
+	}
+	v, err := s.view(bases[i])
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // retention was quicker
+			return place{}, s.outOfRange(offset)
+		}
+		return place{}, s.unusable(bases[i], err)
+	}
+	p, err := s.scanTo(v, func(e index.Entry) bool { return v.Base+e.Count <= offset },
+		func(f *segment.Frame) bool { return f.End() <= offset })
+	if err == nil && p.base > offset || err == nil && p.base < offset && !s.holds(p, offset) {
+		err = s.outOfRange(offset)
+	}
+	if err != nil {
+		s.release(v)
+	}
+	return p, err
+}
+
+// holds reports whether the batch at p has a record with this offset.
+func (s *Source) holds(p place, offset int64) bool {
+	var f segment.Frame
+	err := fault.Run(func() error { return p.v.Read(p.position, p.base, &f) })
+	// Bytes that do not verify are for the reader to report, when it gets there.
+	return err != nil && !errors.Is(err, segment.ErrNoFrame) || err == nil && f.End() > offset
+}
+
+func (s *Source) outOfRange(offset int64) error {
+	start, err := s.Start()
+	if err != nil {
+		return err
+	}
+	end, err := s.End()
+	if err != nil {
+		return err
+	}
+	return &RangeError{Requested: offset, Start: start, End: end}
+}
+
+// scanTo returns the place of the first batch in v for which before is false, or
+// of the end of v's batches. It begins where the index says that before still
+// holds. Bytes that do not verify it steps over if there is something behind
+// them for which before holds; else it stops at them, and the reader that goes
+// there reports them.
+func (s *Source) scanTo(v *view, entryBefore func(index.Entry) bool, before func(*segment.Frame) bool) (p place, err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	c := s.lookUp(v, entryBefore)
+	p = place{v: v, position: c.Position, base: v.Base + c.Count}
+	var f segment.Frame
+	for {
+		err := v.Read(p.position, p.base, &f)
+		switch {
+		case errors.Is(err, segment.ErrNoFrame):
+			return p, nil
+		case err != nil:
+			if !v.Resync(p.position, p.base, &f) || f.IsEnd() || !before(&f) {
+				return p, nil
+			}
+		case f.IsEnd() || !before(&f):
+			return p, nil
+		}
+		p.position, p.base = f.Next(), f.End()
+	}
+}
+
+// lookUp returns a cursor to begin a scan at. An index is never believed: the
+// batch it points at must verify and be the one it says.
+func (s *Source) lookUp(v *view, before func(index.Entry) bool) segment.Cursor {
+	start := segment.Cursor{Position: segment.HeaderBytes}
+	if e, ok := s.checkedEntry(v, before); ok {
+		return segment.Cursor{Position: e.Position, Count: e.Count}
+	}
+	table := s.rebuildIndex(v)
+	if table == nil {
+		return start
+	}
+	if e, ok := table.Last(before); ok {
+		return segment.Cursor{Position: e.Position, Count: e.Count}
+	}
+	return start
+}
+
+func indexHeader(v *view) index.Header {
+	return index.Header{Base: v.Base, Epoch: v.Epoch, SegmentBytes: v.Size}
+}
+
+// checkedEntry looks into the index file. It reports false if there is no usable
+// one. An index without any entry that fits points at the segment's start.
+func (s *Source) checkedEntry(v *view, before func(index.Entry) bool) (index.Entry, bool) {
+	x, err := indexfile.Open(s.dir.Index(v.Base), indexHeader(v), false)
+	if err != nil {
+		return index.Entry{}, false
+	}
+	defer x.Close()
+	e, ok := x.Last(before)
+	if !ok {
+		return index.Entry{Position: segment.HeaderBytes}, true
+	}
+	var f segment.Frame
+	if v.Read(e.Position, v.Base+e.Count, &f) != nil || f.Time != e.Time {
+		return index.Entry{}, false
+	}
+	return e, true
+}
+
+// rebuildIndex makes the index of a segment anew, in memory, and, if the segment
+// is full and we may write there, on disk. It returns nil for a segment that is
+// still written to: that one's producers mend its index.
+func (s *Source) rebuildIndex(v *view) *index.Table {
+	table := index.NewMemoryTable(v.Size)
+	scan := v.Scan(segment.Cursor{Position: segment.HeaderBytes}, func(f *segment.Frame) {
+		table.Note(index.Entry{Position: f.Position, Count: f.Base - v.Base, Time: f.Time})
+	})
+	if scan.Sealed {
+		// A reader may lack the permission, and the index is only a help.
+		_ = indexfile.Write(s.dir.Index(v.Base), indexHeader(v), table, layout.ModesFor(s.meta.Mode).Data)
+	}
+	return table
+}
+
+// OffsetAt returns the offset of the first record that was appended at t or
+// later, or the log end offset if there is none.
+func (s *Source) OffsetAt(t time.Time) (int64, error) {
+	bases, err := s.dir.Segments()
+	if err != nil || len(bases) == 0 {
+		return 0, err
+	}
+	ns := t.UnixNano()
+	// Append times never run backwards, so the last segment that has nothing
+	// newer than t before it is where the search begins.
+	i := len(bases) - 1
+	for ; i > 0; i-- {
+		v, err := s.view(bases[i])
+		if err != nil {
+			continue // unusable or gone: one further back will do
+		}
+		floor := v.Floor
+		s.release(v)
+		if floor < ns {
+			break
+		}
+	}
+	for ; i < len(bases); i++ {
+		v, err := s.view(bases[i])
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return 0, s.unusable(bases[i], err)
+		}
+		p, err := s.scanTo(v, func(e index.Entry) bool { return e.Time < ns }, func(f *segment.Frame) bool { return f.Time < ns })
+		found := err == nil && s.isRecord(p)
+		s.release(v)
+		if found || err != nil {
+			return p.base, err
+		}
+	}
+	return s.End()
+}
+
+func (s *Source) isRecord(p place) bool {
+	var f segment.Frame
+	return fault.Run(func() error { return p.v.Read(p.position, p.base, &f) }) == nil && !f.IsEnd()
+}

@@ -1,0 +1,257 @@
+// Package reader reads a log. It needs read permission only: it stores nothing
+// but the flag that asks producers to wake it.
+//
+// Reader and writer know nothing of each other. They meet in the mapped files
+// only, as two processes do.
+//
+// Reading order: source.go (what the readers of a process share), seek.go (from
+// an offset or a time to a position), reader.go (one reader), damage.go (what it
+// does when bytes do not verify).
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/wake"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// ErrClosed says that the reader, or the log it reads, was closed.
+var ErrClosed = errors.New("reader is closed")
+
+// A Source is what all readers of one log in one process share: the mapped
+// segments, the place to sleep, the producers' words. It is safe for concurrent
+// use.
+type Source struct {
+	dir    layout.Dir
+	meta   layout.Meta
+	wake   *wake.File
+	room   *wake.Room
+	closed atomic.Bool
+
+	mu    sync.Mutex
+	users int // the opener and every reader; the last one unmaps
+	ctl   *control.Control
+	views map[int64]*view
+}
+
+// A view is a segment mapped for reading, shared by the readers that are in it.
+// The file lock on it keeps producers from recycling the file meanwhile.
+type view struct {
+	*segment.Segment
+	lock *filelock.Lock
+	refs int // guarded by Source.mu
+}
+
+// NewSource opens the log in dir for reading.
+func NewSource(dir layout.Dir, meta layout.Meta) (*Source, error) {
+	w, err := wake.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{dir: dir, meta: meta, wake: w, room: wake.NewRoom(w), users: 1, views: make(map[int64]*view)}, nil
+}
+
+// Close ends all reading: readers that wait return ErrClosed. What is mapped
+// stays so until the last reader is closed.
+func (s *Source) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	err := fault.Run(func() error {
+		s.room.WakeAll()
+		return nil
+	})
+	s.Drop()
+	return err
+}
+
+// Hold keeps the source usable until Drop, whoever closes it meanwhile.
+func (s *Source) Hold() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	s.users++
+	return nil
+}
+
+// Drop ends a Hold.
+func (s *Source) Drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users--
+	if s.users > 0 {
+		return
+	}
+	s.wake.Close()
+	if s.ctl != nil {
+		s.ctl.Close()
+	}
+	s.ctl = nil
+}
+
+// control returns the producers' words, or nil while there are none of this
+// boot: no producer has opened the log since, so its end is as the last boot
+// left it and not yet recovered.
+func (s *Source) control() (*control.Control, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctl != nil {
+		return s.ctl, nil
+	}
+	ctl, err := control.Open(s.dir.Control(), s.meta.LogID, false)
+	if errors.Is(err, control.ErrStale) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.ctl = ctl
+	return ctl, nil
+}
+
+// view maps the segment with this base offset. The error is fs.ErrNotExist when
+// retention has removed it, and a *segment.HeaderError when it is unusable. Each
+// view must be given back with release.
+func (s *Source) view(base int64) (*view, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := s.views[base]; ok {
+		v.refs++
+		return v, nil
+	}
+	v, err := s.mapSegment(base)
+	if err != nil {
+		return nil, err
+	}
+	s.views[base] = v
+	return v, nil
+}
+
+// mapSegment locks and maps a file. The lock is taken by name, as is the file,
+// so both are compared: the name may have come to mean another file in between.
+func (s *Source) mapSegment(base int64) (*view, error) {
+	const attempts = 10
+	path := s.dir.Segment(base)
+	for range attempts {
+		f, err := files.Open(path, false)
+		if err != nil {
+			return nil, err
+		}
+		lock, err := filelock.TryShared(path)
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		fi, err := f.Stat()
+		if err != nil || lock == nil || !lock.SameFile(fi) {
+			lock.Release()
+			f.Close()
+			continue // it is being recycled: the name is about to go
+		}
+		seg, err := segment.Map(f, false)
+		f.Close()
+		if err == nil && (seg.LogID != s.meta.LogID || seg.Base != base) {
+			seg.Close()
+			err = &segment.HeaderError{Reason: "it belongs to another log or another offset"}
+		}
+		if err != nil {
+			lock.Release()
+			return nil, err
+		}
+		return &view{Segment: seg, lock: lock, refs: 1}, nil
+	}
+	return nil, fmt.Errorf("segment %s: %w", layout.SegmentName(base), fs.ErrNotExist)
+}
+
+func (s *Source) release(v *view) {
+	if v == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.refs--
+	if v.refs > 0 {
+		return
+	}
+	delete(s.views, v.Base)
+	v.Close()
+	v.lock.Release()
+}
+
+// Start returns the log start offset: of the oldest record that is kept.
+func (s *Source) Start() (int64, error) {
+	bases, err := s.dir.Segments()
+	if err != nil || len(bases) == 0 {
+		return 0, err
+	}
+	return bases[0], nil
+}
+
+// End returns the log end offset: the one that the next record will get.
+func (s *Source) End() (end int64, err error) {
+	v, c, err := s.tail()
+	if v == nil || err != nil {
+		return 0, err
+	}
+	defer s.release(v)
+	return v.Base + c.Count, nil
+}
+
+// Durable returns the offset below which all records are known to be on disk.
+func (s *Source) Durable() (int64, error) {
+	ctl, err := s.control()
+	if err != nil {
+		return 0, err
+	}
+	if ctl != nil {
+		return ctl.DurableOffset()
+	}
+	v, err := s.lastMarked()
+	if v == nil || err != nil {
+		return 0, err
+	}
+	defer s.release(v)
+	var durable int64
+	err = fault.Run(func() error {
+		durable = v.Base + v.Durable().Count
+		return nil
+	})
+	return durable, err
+}
+
+// Glance looks at all segments from outside: it returns those that are missing
+// or cannot be mapped, and how many there are.
+func (s *Source) Glance() (damage []*segment.DamageError, segments int, err error) {
+	bases, err := s.dir.Segments()
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, base := range bases {
+		v, err := s.view(base)
+		switch {
+		case err == nil:
+			s.release(v)
+		case i == 0 && errors.Is(err, fs.ErrNotExist):
+			// Retention was quicker.
+		default:
+			var d *segment.DamageError
+			if err = s.unusable(base, err); !errors.As(err, &d) {
+				return nil, 0, err
+			}
+			damage = append(damage, d)
+		}
+	}
+	return damage, len(bases), nil
+}

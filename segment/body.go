@@ -1,0 +1,158 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// The body of a batch holds its records one after another:
+//
+//	[ key length + 1, or 0 for an absent key : uvarint ] [ key ]        if any record has a key
+//	[ header count : uvarint ] { name length, name, value length, value } if any record has headers
+//	[ value length : uvarint ]                                           unless the batch has one record
+//	  value
+//
+// In a batch of one record the value is what remains of the body. So a record
+// without key and headers costs its value and the 32-byte header, no more.
+
+// A Body is the encoded body of a batch with what the header must say about it.
+// Building it needs neither offset nor lock.
+type Body struct {
+	bytes   []byte
+	count   int
+	attrs   uint32
+	sum     uint64 // xxhash64 of bytes
+	scratch []byte // reused between encodings; bytes may point into it
+}
+
+// Count returns the number of records.
+func (b *Body) Count() int { return b.count }
+
+// FrameLength returns the length of the batch with this body, without padding.
+func (b *Body) FrameLength() int64 { return FrameBytes + int64(len(b.bytes)) }
+
+// A TooLargeError says that a record or batch does not fit a segment.
+type TooLargeError struct {
+	Size int64 // of the encoded batch
+	Max  int64 // what fits
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("batch of %d bytes is too large: at most %d bytes fit one segment", e.Size, e.Max)
+}
+
+// Encode makes b the body of a batch of these records, which must number at
+// least one. The batch is refused, before anything is encoded, if it would be
+// longer than maxFrame. b keeps referring to the value of a lone plain record
+// until the next Encode or Reset.
+func (b *Body) Encode(records []Record, maxFrame int64) error {
+	if len(records) == 0 {
+		return fmt.Errorf("a batch must have at least one record")
+	}
+	if len(records) > MaxRecords {
+		return fmt.Errorf("batch of %d records: at most %d are possible", len(records), MaxRecords)
+	}
+	attrs := uint32(0)
+	for i := range records {
+		if records[i].Key != nil {
+			attrs |= attrKeys
+		}
+		if n := len(records[i].Headers); n > MaxHeaders {
+			return fmt.Errorf("record with %d headers: at most %d are possible", n, MaxHeaders)
+		} else if n > 0 {
+			attrs |= attrHeaders
+		}
+	}
+	lone := len(records) == 1
+	size := int64(FrameBytes)
+	for i := range records {
+		size += encodedSize(&records[i], attrs, lone)
+		if size > maxFrame {
+			return tooLarge(records, attrs, maxFrame)
+		}
+	}
+	b.count, b.attrs = len(records), attrs
+	if lone && attrs == 0 {
+		b.bytes = records[0].Value
+	} else {
+		b.bytes = b.scratch[:0]
+		for i := range records {
+			b.bytes = appendRecord(b.bytes, &records[i], attrs, lone)
+		}
+		b.scratch = b.bytes
+	}
+	b.sum = xxhash.Sum64(b.bytes)
+	return nil
+}
+
+// maxKeptScratch bounds the memory that a pooled Body holds on to.
+const maxKeptScratch = 1 << 20
+
+// Reset forgets the records, so that b may be pooled without keeping a caller's
+// memory or an outsized buffer alive.
+func (b *Body) Reset() {
+	b.bytes = nil
+	if cap(b.scratch) > maxKeptScratch {
+		b.scratch = nil
+	}
+}
+
+func tooLarge(records []Record, attrs uint32, maxFrame int64) error {
+	size := int64(FrameBytes)
+	for i := range records {
+		size += encodedSize(&records[i], attrs, len(records) == 1)
+	}
+	return &TooLargeError{Size: size, Max: maxFrame}
+}
+
+func uvarintLen(n uint64) int64 {
+	size := int64(1)
+	for ; n >= 0x80; n >>= 7 {
+		size++
+	}
+	return size
+}
+
+func encodedSize(r *Record, attrs uint32, lone bool) int64 {
+	size := int64(len(r.Value))
+	if !lone {
+		size += uvarintLen(uint64(len(r.Value)))
+	}
+	if attrs&attrKeys != 0 {
+		size += uvarintLen(uint64(len(r.Key)+1)) + int64(len(r.Key))
+	}
+	if attrs&attrHeaders != 0 {
+		size += uvarintLen(uint64(len(r.Headers)))
+		for _, h := range r.Headers {
+			size += uvarintLen(uint64(len(h.Key))) + int64(len(h.Key)) +
+				uvarintLen(uint64(len(h.Value))) + int64(len(h.Value))
+		}
+	}
+	return size
+}
+
+func appendRecord(dst []byte, r *Record, attrs uint32, lone bool) []byte {
+	if attrs&attrKeys != 0 {
+		if r.Key == nil {
+			dst = append(dst, 0)
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(len(r.Key))+1)
+			dst = append(dst, r.Key...)
+		}
+	}
+	if attrs&attrHeaders != 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(r.Headers)))
+		for _, h := range r.Headers {
+			dst = binary.AppendUvarint(dst, uint64(len(h.Key)))
+			dst = append(dst, h.Key...)
+			dst = binary.AppendUvarint(dst, uint64(len(h.Value)))
+			dst = append(dst, h.Value...)
+		}
+	}
+	if !lone {
+		dst = binary.AppendUvarint(dst, uint64(len(r.Value)))
+	}
+	return append(dst, r.Value...)
+}

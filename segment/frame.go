@@ -1,0 +1,149 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/seed27ccf144/mlog/internal/mapping"
+)
+
+// These numbers are part of the format.
+const (
+	FrameBytes     = 32         // header of a batch
+	frameAlign     = 8          // every batch begins at a multiple of this
+	EndMarkerBytes = FrameBytes // always kept free at the end of a segment
+	MaxRecords     = 1<<24 - 1  // records of one batch
+	MaxHeaders     = 1<<16 - 1  // headers of one record
+)
+
+// Attributes of a batch. A bit that is not listed here must be zero.
+const (
+	attrKeys    = 1 << 0 // each record of the body has a key field
+	attrHeaders = 1 << 1 // each record of the body has a header list
+	attrEnd     = 1 << 7 // no batch but the end marker of a full segment
+	attrKnown   = attrKeys | attrHeaders | attrEnd
+)
+
+// ErrNoFrame says that nothing is committed at a position yet.
+var ErrNoFrame = errors.New("no batch here yet")
+
+// A BadFrameError says that the bytes at a position are not the batch that
+// belongs there.
+type BadFrameError struct {
+	Position int64
+	Reason   string
+}
+
+func (e *BadFrameError) Error() string {
+	return fmt.Sprintf("bad batch at position %d: %s", e.Position, e.Reason)
+}
+
+// A Frame is the decoded header of a batch and its body. The body is a view
+// into the mapping.
+type Frame struct {
+	Position int64  // in the segment file
+	Length   int64  // header and body, without padding
+	Count    int    // records
+	Base     int64  // offset of the first record; in an end marker: of the next segment
+	Time     int64  // append time of all records, in ns since 1970
+	Checksum uint64 // as stored
+	Body     []byte
+	attrs    uint32
+}
+
+// End returns the offset after the frame's last record.
+func (f *Frame) End() int64 { return f.Base + int64(f.Count) }
+
+// Next returns the position after the frame.
+func (f *Frame) Next() int64 { return f.Position + aligned(f.Length) }
+
+// IsEnd reports whether the frame is the end marker of its segment.
+func (f *Frame) IsEnd() bool { return f.attrs&attrEnd != 0 }
+
+// Attributes returns the attribute bits, for display.
+func (f *Frame) Attributes() uint32 { return f.attrs }
+
+func aligned(n int64) int64 { return (n + frameAlign - 1) &^ (frameAlign - 1) }
+
+// checksum covers every header field and the body. The body's own hash goes
+// into it as one word, so that a producer can compute that part before it holds
+// the lock, which is when offset, time and position become known.
+//
+//	xxhash64( epoch+position | header[0:24] | xxhash64(body) )
+func checksum(salt uint64, header []byte, bodySum uint64) uint64 {
+	var b [40]byte
+	binary.LittleEndian.PutUint64(b[0:], salt)
+	copy(b[8:32], header[:24])
+	binary.LittleEndian.PutUint64(b[32:], bodySum)
+	return xxhash.Sum64(b[:])
+}
+
+// putFrame writes a frame's header, except the commit word, and its body at
+// position pos of data. The caller has made sure that it fits.
+func putFrame(data []byte, pos int64, epoch uint64, f *Frame, bodySum uint64) {
+	var h [FrameBytes]byte
+	binary.LittleEndian.PutUint32(h[0:], uint32(f.Length))
+	binary.LittleEndian.PutUint32(h[4:], f.attrs|uint32(f.Count)<<8)
+	binary.LittleEndian.PutUint64(h[8:], uint64(f.Base))
+	binary.LittleEndian.PutUint64(h[16:], uint64(f.Time))
+	binary.LittleEndian.PutUint64(h[24:], checksum(epoch+uint64(pos), h[:], bodySum))
+	copy(data[pos+4:pos+FrameBytes], h[4:])
+	copy(data[pos+FrameBytes:pos+f.Length], f.Body)
+}
+
+// readFrame decodes and verifies the frame at pos. The commit word is read
+// once: a hostile writer may change it under our eyes.
+func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
+	if pos&(frameAlign-1) != 0 || pos < HeaderBytes || pos+FrameBytes > int64(len(data)) {
+		return &BadFrameError{pos, "position outside the segment"}
+	}
+	length := mapping.Uint32(data, int(pos)).Load()
+	if length == 0 {
+		return ErrNoFrame
+	}
+	if length < FrameBytes || int64(length) > int64(len(data))-pos {
+		return &BadFrameError{pos, fmt.Sprintf("length %d does not fit", length)}
+	}
+	var h [FrameBytes]byte
+	copy(h[4:], data[pos+4:pos+FrameBytes])
+	binary.LittleEndian.PutUint32(h[0:], length)
+	word := binary.LittleEndian.Uint32(h[4:])
+	f.Position = pos
+	f.Length = int64(length)
+	f.attrs = word & 0xff
+	f.Count = int(word >> 8)
+	f.Base = int64(binary.LittleEndian.Uint64(h[8:]))
+	f.Time = int64(binary.LittleEndian.Uint64(h[16:]))
+	f.Checksum = binary.LittleEndian.Uint64(h[24:])
+	f.Body = data[pos+FrameBytes : pos+int64(length) : pos+int64(length)]
+	if f.Checksum != checksum(epoch+uint64(pos), h[:], xxhash.Sum64(f.Body)) {
+		return &BadFrameError{pos, "checksum mismatch"}
+	}
+	return f.plausible()
+}
+
+// plausible checks what a right checksum does not prove when the producer is
+// hostile or of a later version.
+func (f *Frame) plausible() error {
+	bad := func(reason string) error { return &BadFrameError{f.Position, reason} }
+	switch {
+	case f.attrs&^attrKnown != 0:
+		return bad(fmt.Sprintf("unknown attributes %#x", f.attrs&^attrKnown))
+	case f.Base < 0 || f.Base > maxOffset:
+		return bad("base offset out of bounds")
+	case f.IsEnd() && (f.Count != 0 || len(f.Body) != 0 || f.attrs != attrEnd):
+		return bad("malformed end marker")
+	case !f.IsEnd() && f.Count == 0:
+		return bad("no records")
+	}
+	return nil
+}
+
+// emptySum is the hash of an empty body.
+var emptySum = xxhash.Sum64(nil)
+
+// maxOffset keeps every sum of an offset and a count far from overflow.
+const maxOffset = 1 << 62

@@ -1,0 +1,273 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/mapping"
+)
+
+// A Segment is a mapped segment file. Reading from it is safe from many
+// goroutines at once; writing is for whoever holds the log's lock.
+type Segment struct {
+	FileHeader
+	data []byte
+	m    *mapping.Map
+}
+
+// Format makes f, a file of zero bytes or a retired segment, the segment that h
+// describes, and maps it for writing. The file has not got its name yet, so
+// nobody else looks at it.
+func Format(f *os.File, h FileHeader) (s *Segment, err error) {
+	m, err := mapping.File(f, h.Size, true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	defer fault.Recover(fault.Guard(), &err)
+	s = &Segment{FileHeader: h, data: m.Bytes(), m: m}
+	clear(s.data[:HeaderBytes])
+	s.word32(HeaderBytes).Store(0) // invariant Z
+	start := Cursor{Position: HeaderBytes}
+	s.word64(offTail).Store(start.Pack())
+	s.word64(offDurable).Store(start.Pack())
+	s.word64(offLast).Store(uint64(h.Floor))
+	h.encode(s.data)
+	return s, nil
+}
+
+// Map maps the segment file f, which stays the caller's.
+func Map(f *os.File, writable bool) (s *Segment, err error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() < MinBytes {
+		return nil, &HeaderError{Reason: fmt.Sprintf("file has only %d bytes", fi.Size())}
+	}
+	var first [endOfFixed]byte
+	if _, err := f.ReadAt(first[:], 0); err != nil {
+		return nil, fmt.Errorf("read segment header: %w", err)
+	}
+	h, err := DecodeHeader(first[:])
+	if err != nil {
+		return nil, err
+	}
+	if h.Size != fi.Size() {
+		return nil, &HeaderError{Reason: fmt.Sprintf("file has %d bytes, its header says %d", fi.Size(), h.Size)}
+	}
+	m, err := mapping.File(f, h.Size, writable)
+	if err != nil {
+		return nil, err
+	}
+	return &Segment{FileHeader: h, data: m.Bytes(), m: m}, nil
+}
+
+// Close unmaps the segment. Every view into it becomes invalid.
+func (s *Segment) Close() error { return s.m.Close() }
+
+// Populate makes the pages of [from, to) ready to be written without faults.
+func (s *Segment) Populate(from, to int64) { s.m.Populate(from, to) }
+
+func (s *Segment) word32(pos int64) *atomic.Uint32 { return mapping.Uint32(s.data, int(pos)) }
+func (s *Segment) word64(pos int64) *atomic.Uint64 { return mapping.Uint64(s.data, int(pos)) }
+
+// Tail returns the cached end of the committed batches. It may lag behind the
+// truth (its last writer died) but is never ahead of it, as long as the page
+// cache it was written to lives. A value that cannot be is replaced by the
+// segment's start.
+func (s *Segment) Tail() Cursor { return s.cursor(offTail) }
+
+// SetTail stores the tail: by the holder of the log's lock, after the commit.
+func (s *Segment) SetTail(c Cursor) { s.word64(offTail).Store(c.Pack()) }
+
+// Durable returns the end of what is known to be on disk: perhaps older than
+// the truth, never newer, also after power loss, since it is stored only after
+// a sync of everything before it.
+func (s *Segment) Durable() Cursor { return s.cursor(offDurable) }
+
+// RaiseDurable moves the durable mark forward to c, never back.
+func (s *Segment) RaiseDurable(c Cursor) {
+	word := s.word64(offDurable)
+	for {
+		old := word.Load()
+		if UnpackCursor(old).Position >= c.Position || word.CompareAndSwap(old, c.Pack()) {
+			return
+		}
+	}
+}
+
+func (s *Segment) cursor(off int64) Cursor {
+	c := UnpackCursor(s.word64(off).Load())
+	if c.Position < HeaderBytes || c.Position > s.Size-EndMarkerBytes || c.Count > s.Size || (c.Position == HeaderBytes) != (c.Count == 0) {
+		return Cursor{Position: HeaderBytes}
+	}
+	return c
+}
+
+// LastTime returns the newest append time that was given out, in ns. Like Tail
+// it is a cached word; it is stored before the commit, and so never too old.
+func (s *Segment) LastTime() int64 { return int64(s.word64(offLast).Load()) }
+
+// SetLastTime stores it: by the holder of the log's lock, before the commit.
+func (s *Segment) SetLastTime(ns int64) { s.word64(offLast).Store(uint64(ns)) }
+
+// Fits reports whether a frame of this length, and after it the end marker, fit
+// at pos.
+func (s *Segment) Fits(pos, length int64) bool {
+	return pos+aligned(length)+EndMarkerBytes <= s.Size
+}
+
+// Stage writes a batch at the cursor c without committing it, and returns the
+// cursor after it. The next commit word is zeroed first (invariant Z), so that
+// at every instant the committed batches end at a zero. Only the holder of the
+// log's lock may call it, and only if the batch fits.
+func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
+	f := Frame{
+		Length: b.FrameLength(),
+		Count:  b.count,
+		Base:   s.Base + c.Count,
+		Time:   timeNs,
+		Body:   b.bytes,
+		attrs:  b.attrs,
+	}
+	next := Cursor{Position: c.Position + aligned(f.Length), Count: c.Count + int64(b.count)}
+	s.word32(next.Position).Store(0)
+	putFrame(s.data, c.Position, s.Epoch, &f, b.sum)
+	return next
+}
+
+// Commit makes the batch staged at pos visible: one store that releases all
+// before it.
+func (s *Segment) Commit(pos int64, b *Body) {
+	s.word32(pos).Store(uint32(b.FrameLength()))
+}
+
+// Seal commits the end marker at c: the log goes on in the segment that is
+// named by the next offset, which must exist under that name already.
+func (s *Segment) Seal(c Cursor) {
+	f := Frame{Length: FrameBytes, Base: s.Base + c.Count, Time: s.LastTime(), attrs: attrEnd}
+	putFrame(s.data, c.Position, s.Epoch, &f, emptySum)
+	s.word32(c.Position).Store(FrameBytes)
+}
+
+// Committed reports whether a commit word is there at pos, verified or not.
+func (s *Segment) Committed(pos int64) bool { return s.word32(pos).Load() != 0 }
+
+// Read decodes and verifies the frame at pos, whose first record must have the
+// offset want. It returns ErrNoFrame when nothing is committed there, and a
+// *BadFrameError when the bytes are not that frame.
+func (s *Segment) Read(pos, want int64, f *Frame) error {
+	if err := readFrame(s.data, pos, s.Epoch, f); err != nil {
+		return err
+	}
+	if f.Base != want {
+		return &BadFrameError{pos, fmt.Sprintf("base offset %d where %d belongs", f.Base, want)}
+	}
+	return nil
+}
+
+// A Scan is the result of walking over committed batches.
+type Scan struct {
+	End    Cursor // after the last batch that verified
+	Time   int64  // append time of that batch, or what the scan began with
+	Sealed bool   // an end marker stands at End
+	Bad    error  // a *BadFrameError when the walk ended at bytes that do not verify
+}
+
+// Scan walks from the cursor c over all committed batches that verify, calling
+// visit (if not nil) with each; the frame is valid during the call.
+func (s *Segment) Scan(c Cursor, visit func(*Frame)) Scan {
+	result := Scan{End: c, Time: s.Floor}
+	var f Frame
+	for {
+		err := s.Read(result.End.Position, s.Base+result.End.Count, &f)
+		switch {
+		case errors.Is(err, ErrNoFrame):
+			return result
+		case err != nil:
+			result.Bad = err
+			return result
+		case f.IsEnd():
+			result.Sealed = true
+			result.Time = max(result.Time, f.Time)
+			return result
+		case !s.Fits(f.Position, f.Length):
+			result.Bad = &BadFrameError{f.Position, "batch leaves no room for the end marker"}
+			return result
+		}
+		if visit != nil {
+			visit(&f)
+		}
+		result.Time = max(result.Time, f.Time)
+		result.End = Cursor{Position: f.Next(), Count: result.End.Count + int64(f.Count)}
+	}
+}
+
+// resyncBudget bounds the bytes that Resync hashes, in sizes of the segment:
+// hostile bytes may hold any number of headers that promise long bodies.
+const resyncBudget = 4
+
+// Resync looks behind damage at pos for the next frame that verifies and whose
+// offsets are not below want. It reports false when there is none.
+func (s *Segment) Resync(pos, want int64, f *Frame) bool {
+	budget := resyncBudget * s.Size
+	for pos = aligned(pos + 1); pos <= s.Size-FrameBytes && budget > 0; pos += frameAlign {
+		length := int64(s.word32(pos).Load())
+		base := int64(s.word64(pos + 8).Load())
+		// A record takes a byte or more, so offsets cannot outrun positions.
+		if length < FrameBytes || length > s.Size-pos || base < want || base > s.Base+s.Size {
+			continue
+		}
+		budget -= length
+		if readFrame(s.data, pos, s.Epoch, f) == nil && f.Base >= want {
+			return true
+		}
+	}
+	return false
+}
+
+// ZeroFrom overwrites everything from pos on with zeros, leaving pages alone
+// that are zero already. It is for recovery, when nobody else uses the log.
+func (s *Segment) ZeroFrom(pos int64) {
+	for pos < s.Size {
+		end := min((pos|4095)+1, s.Size)
+		page := s.data[pos:end]
+		if !allZero(page) {
+			clear(page)
+		}
+		pos = end
+	}
+}
+
+// LastNonZero returns the position after the last byte at or behind pos that is
+// not zero, or pos.
+func (s *Segment) LastNonZero(pos int64) int64 {
+	end := s.Size
+	for end-4096 > pos && allZero(s.data[end-4096:end]) {
+		end -= 4096
+	}
+	for end > pos && s.data[end-1] == 0 {
+		end--
+	}
+	return end
+}
+
+// Bytes returns the mapped file, for copying aside and for display.
+func (s *Segment) Bytes() []byte { return s.data }
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

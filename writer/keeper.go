@@ -1,0 +1,255 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed27ccf144/mlog/index"
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/indexfile"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// A keeper does in the background what an append need not wait for: flushing
+// within the bound, making the next segment ready, populating pages ahead of the
+// tail, indexes, retention, unmapping. It is one goroutine, asleep until there
+// is something to do; with everything flushed it has no timer.
+//
+// All of it may be left undone: another process, or the next one, makes up for
+// it.
+type keeper struct {
+	w      *Writer
+	end    atomic.Int64 // offset after the newest record that this writer appended
+	dirty  atomic.Bool  // something was appended since the last flush began
+	notice chan struct{}
+	quit   chan struct{}
+	done   chan struct{}
+
+	mu   sync.Mutex
+	todo todo
+}
+
+// todo is what the keeper was asked for and has not begun.
+type todo struct {
+	adopted  []*handle // segments whose index is to be opened; each one retained
+	populate []stretch
+	retired  []*handle
+	spare    bool
+	retain   bool
+}
+
+// A stretch is part of a segment whose pages are to be made ready.
+type stretch struct {
+	h        *handle // retained
+	from, to int64
+}
+
+// populateChunk is how far ahead of the tail pages are made ready: it takes an
+// appender at full speed longer to write than the keeper to wake up, and is
+// little enough to be no burden on a log that gets no more records.
+const populateChunk = 1 << 20
+
+func (k *keeper) start(w *Writer) {
+	k.w = w
+	k.notice = make(chan struct{}, 1)
+	k.quit = make(chan struct{})
+	k.done = make(chan struct{})
+	k.request(func(t *todo) {}) // what Open left for us
+	go k.loop()
+}
+
+func (k *keeper) stop() {
+	close(k.quit)
+	<-k.done
+}
+
+// request adds to the list and wakes the keeper. It is called with locks held
+// and so must not block.
+func (k *keeper) request(add func(*todo)) {
+	k.mu.Lock()
+	add(&k.todo)
+	k.mu.Unlock()
+	select {
+	case k.notice <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) adopt(h *handle) {
+	h.retain()
+	k.request(func(t *todo) { t.adopted = append(t.adopted, h) })
+}
+
+func (k *keeper) retire(h *handle) {
+	k.request(func(t *todo) { t.retired = append(t.retired, h) })
+}
+
+func (k *keeper) rolled() {
+	k.request(func(t *todo) { t.retain = true })
+}
+
+// appended is called after each append, by the goroutine that has the lead, with
+// the active segment. While nothing is due it costs three loads.
+func (k *keeper) appended(h *handle, r *request) {
+	k.end.Store(r.end)
+	if k.w.opts.FlushEvery > 0 && !k.dirty.Load() && k.dirty.CompareAndSwap(false, true) {
+		k.request(func(*todo) {})
+	}
+	if r.base < h.Base {
+		return // it went into the segment before
+	}
+	position := r.at.Position
+	if ready := h.ready.Load(); position > ready-populateChunk/2 {
+		from, to := max(position, ready), position+2*populateChunk
+		h.ready.Store(to)
+		h.retain()
+		k.request(func(t *todo) { t.populate = append(t.populate, stretch{h, from, to}) })
+	}
+	if position > h.Size/2 && !h.spareAsked.Swap(true) {
+		k.request(func(t *todo) { t.spare = true })
+	}
+}
+
+func (k *keeper) loop() {
+	defer close(k.done)
+	var flush *time.Timer
+	var due <-chan time.Time
+	for {
+		select {
+		case <-k.quit:
+			k.work()
+			if flush != nil {
+				flush.Stop()
+			}
+			return
+		case <-k.notice:
+			k.work()
+			if due == nil && k.dirty.Load() {
+				flush = time.NewTimer(k.w.opts.FlushEvery)
+				due = flush.C
+			}
+		case <-due:
+			due = nil
+			k.flush()
+		}
+	}
+}
+
+// flush lowers dirty first: an append during the sync sets it again, and so is
+// flushed in its turn.
+func (k *keeper) flush() {
+	k.dirty.Store(false)
+	if err := k.w.syncer.to(context.Background(), k.end.Load()); err != nil && !errors.Is(err, control.ErrSyncFailed) {
+		k.warn("flush", err)
+		k.dirty.Store(true) // nothing was tried, or nothing failed that cannot be tried again
+	}
+	if k.dirty.Load() {
+		k.request(func(*todo) {})
+	}
+}
+
+func (k *keeper) warn(what string, err error) {
+	k.w.opts.Logger.Warn("background "+what+" failed", "log", string(k.w.dir), "error", err)
+}
+
+func (k *keeper) work() {
+	k.mu.Lock()
+	t := k.todo
+	k.todo = todo{}
+	k.mu.Unlock()
+	for _, p := range t.populate {
+		p.h.Populate(p.from, p.to)
+		p.h.release()
+	}
+	if t.spare {
+		if err := k.makeSpare(); err != nil {
+			k.warn("preparation of the next segment", err)
+		}
+	}
+	for _, h := range t.adopted {
+		if err := fault.Run(func() error { return k.openIndex(h) }); err != nil {
+			k.warn("index", err)
+		}
+		h.release()
+	}
+	for _, h := range t.retired {
+		h.release()
+	}
+	if t.retain {
+		if err := k.retain(); err != nil {
+			k.warn("retention", err)
+		}
+	}
+}
+
+// makeSpare makes the segment for the next roll ready, unless there is one or
+// another process is at it.
+func (k *keeper) makeSpare() error {
+	dir, size := k.w.dir, k.w.meta.SegmentBytes
+	lock, err := filelock.TryExclusive(dir.SpareLock(), k.w.modes.Data)
+	if lock == nil || err != nil {
+		return err
+	}
+	defer lock.Release()
+	if f, err := files.OpenSized(dir.Spare(), size, true); err == nil {
+		return f.Close()
+	}
+	f, err := files.CreateAllocated(dir.NextSpare(), size, k.w.modes.Data)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(dir.NextSpare(), dir.Spare())
+}
+
+// openIndex opens or makes the index of a segment and notes the batches that
+// were appended while nobody had it open: after a roll, or when it was lost.
+func (k *keeper) openIndex(h *handle) error {
+	x, err := indexfile.OpenOrCreate(k.w.dir.Index(h.Base), h.indexHeader(), k.w.modes.Data)
+	if err != nil {
+		return err
+	}
+	from := segment.Cursor{Position: segment.HeaderBytes}
+	if e, ok := x.Last(anyEntry); ok {
+		from = segment.Cursor{Position: e.Position, Count: e.Count}
+		var f segment.Frame
+		if h.Read(from.Position, h.end(from), &f) != nil {
+			x.Close()
+			return k.replaceIndex(h)
+		}
+	}
+	// First the appender uses it, then we read the tail: so no batch falls
+	// between what it notes and what we do.
+	h.index.Store(x)
+	h.Scan(from, func(f *segment.Frame) {
+		x.Note(index.Entry{Position: f.Position, Count: f.Base - h.Base, Time: f.Time})
+	})
+	return nil
+}
+
+func anyEntry(index.Entry) bool { return true }
+
+// replaceIndex makes a wrong index anew.
+func (k *keeper) replaceIndex(h *handle) error {
+	if err := os.Remove(k.w.dir.Index(h.Base)); err != nil && !missing(err) {
+		return err
+	}
+	return k.openIndex(h)
+}
+
+// discard releases what the keeper was asked for if it never came to run.
+func (k *keeper) discard() {
+	for _, h := range append(k.todo.adopted, k.todo.retired...) {
+		h.release()
+	}
+	k.todo = todo{}
+}

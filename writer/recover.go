@@ -1,0 +1,332 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/seed27ccf144/mlog/internal/bootid"
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/group"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// join opens the control file and takes a slot. Where the control file is not of
+// this boot and place, the log is recovered first, by one process while the
+// others wait.
+func (w *Writer) join(ctx context.Context) (err error) {
+	if bootid.Current().Known() {
+		if w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true); err == nil {
+			w.slot, err = control.TakeSlot(w.dir, w.modes.Data)
+		}
+		if !stale(err) {
+			return err
+		}
+	}
+	lock, err := filelock.Exclusive(ctx, w.dir.OpenLock(), w.modes.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	live, err := control.LiveSlots(w.dir)
+	if err != nil {
+		return err
+	}
+	w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true)
+	switch {
+	case err == nil && (live > 0 || bootid.Current().Known()):
+		// Somebody recovered it while we waited.
+	case err == nil || stale(err):
+		if live > 0 {
+			return fmt.Errorf("%s: the control file is missing or foreign while %d producers are live; stop them before the log is opened again", w.dir, live)
+		}
+		if err := w.recoverLog(); err != nil {
+			return err
+		}
+		if w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	w.slot, err = control.TakeSlot(w.dir, w.modes.Data)
+	return err
+}
+
+func stale(err error) bool { return errors.Is(err, control.ErrStale) || errors.Is(err, fs.ErrNotExist) }
+
+// recoverLog finds the end of a log whose writers are all gone with their boot:
+// pages may have reached the disk in any order or not at all. It keeps the
+// longest run of batches that verify, copies what it cuts off aside, and makes a
+// new control file. The caller excludes everybody else.
+//
+// A second power loss during recovery is no matter: each step leaves the log as
+// it was or better, and the control file, which ends it, comes last.
+func (w *Writer) recoverLog() error {
+	bases, err := w.dir.Segments()
+	if err != nil {
+		return err
+	}
+	if len(bases) == 0 {
+		h, err := w.createSegment(segment.FileHeader{LogID: w.meta.LogID, Epoch: rand.Uint64(), Size: w.meta.SegmentBytes})
+		if err != nil {
+			return fmt.Errorf("create the first segment: %w", err)
+		}
+		h.release()
+		bases = []int64{0}
+	}
+	r := &recovery{w: w, bases: bases}
+	defer r.close()
+	if err := fault.Run(r.run); err != nil {
+		return fmt.Errorf("recover %s: %w", w.dir, err)
+	}
+	if err := group.Clamp(w.dir, w.meta.LogID, r.end); err != nil {
+		return err
+	}
+	if err := w.dir.CreateWake(w.meta.Mode); err != nil {
+		return err
+	}
+	_ = os.Remove(w.dir.Spare())
+	_ = os.Remove(w.dir.Unfinished())
+	return control.Create(w.dir.Control(), w.meta.LogID, w.modes.Data, control.State{Active: r.last.Base, Durable: r.end})
+}
+
+// A recovery is one walk over the segments that may not be wholly on disk.
+type recovery struct {
+	w     *Writer
+	bases []int64 // of the segments that there are
+	last  *handle // where the log ends
+	end   int64   // its end offset
+}
+
+func (r *recovery) close() { r.last.release() }
+
+// run walks from the oldest segment that is not known to be sealed and synced.
+func (r *recovery) run() error {
+	i, err := r.first()
+	if err != nil {
+		return err
+	}
+	for ; ; i++ {
+		h, err := r.open(i)
+		if err != nil {
+			return err
+		}
+		r.last.release()
+		r.last = h
+		scan := h.Scan(h.Durable(), nil)
+		r.end = h.end(scan.End)
+		// A next segment that begins just where this one ends says that nothing
+		// is missing but the end marker: it did not reach the disk, or the roll
+		// was cut short before it.
+		follows := i+1 < len(r.bases) && r.bases[i+1] == r.end && r.end > h.Base
+		if !follows {
+			if err := r.cut(i, scan); err != nil {
+				return err
+			}
+		}
+		h.SetLastTime(max(h.LastTime(), scan.Time))
+		h.SetTail(scan.End)
+		if follows && !scan.Sealed {
+			h.Seal(scan.End)
+		}
+		if err := r.settle(h, scan.End); err != nil {
+			return err
+		}
+		if !follows && !scan.Sealed {
+			return nil
+		}
+		if !follows { // the name of the next segment did not reach the disk
+			if err := r.append(r.end, h.LastTime()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// first returns the index of the segment to begin with: the one after the last
+// that is sealed and synced, or the first of all.
+func (r *recovery) first() (int, error) {
+	for i := len(r.bases) - 1; i > 0; i-- {
+		h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
+		if err != nil {
+			if blank(r.w.dir.Segment(r.bases[i-1])) {
+				continue
+			}
+			return 0, r.damagedSegment(i-1, err)
+		}
+		c := h.Durable()
+		var f segment.Frame
+		complete := h.Read(c.Position, h.end(c), &f) == nil && f.IsEnd() && f.Base == r.bases[i]
+		h.release()
+		if complete {
+			return i, nil
+		}
+	}
+	return 0, nil
+}
+
+// open maps segment i. A file at the log's end that never got its header on disk
+// is as good as one that was never made.
+func (r *recovery) open(i int) (*handle, error) {
+	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+	if err == nil {
+		return h, nil
+	}
+	if i == 0 || !r.neverSynced(i) {
+		return nil, r.damagedSegment(i, err)
+	}
+	if err := r.setAside(i); err != nil {
+		return nil, err
+	}
+	if err := r.append(r.end, r.last.LastTime()); err != nil {
+		return nil, err
+	}
+	return openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+}
+
+func (r *recovery) damagedSegment(i int, err error) error {
+	return &segment.DamageError{
+		Segment: layout.SegmentName(r.bases[i]),
+		First:   r.bases[i],
+		Last:    r.bases[i] - 1,
+		Reason:  err.Error() + "; nothing was changed",
+	}
+}
+
+// neverSynced reports whether segments i and later hold nothing that was ever
+// promised to be on disk: their durable marks never moved, and a file without a
+// usable header is one that never had one on disk, all zero or of no length.
+func (r *recovery) neverSynced(i int) bool {
+	for _, base := range r.bases[i:] {
+		h, err := openHandle(r.w.dir, r.w.meta.LogID, base)
+		if err != nil {
+			if !blank(r.w.dir.Segment(base)) {
+				return false
+			}
+			continue
+		}
+		moved := h.Durable().Count > 0
+		h.release()
+		if moved {
+			return false
+		}
+	}
+	return true
+}
+
+func blank(path string) bool {
+	f, err := files.Open(path, false)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, segment.HeaderBytes)
+	n, _ := f.ReadAt(head, 0)
+	for _, b := range head[:n] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// append makes an empty segment at the log's end.
+func (r *recovery) append(base, lastTime int64) error {
+	h, err := r.w.createSegment(segment.FileHeader{
+		LogID: r.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: r.w.meta.SegmentBytes, Floor: lastTime,
+	})
+	if err != nil {
+		return err
+	}
+	h.release()
+	r.bases = append(r.bases, base)
+	return nil
+}
+
+// cut removes what lies behind the end that was found: the rest of its segment,
+// unless that is sealed, and later segments. If any of that was ever durable, it
+// is not a torn end that we look at but damage, and nothing is touched.
+func (r *recovery) cut(i int, scan segment.Scan) error {
+	if i+1 < len(r.bases) && !r.neverSynced(i+1) {
+		return &segment.DamageError{
+			Segment:  layout.SegmentName(r.last.Base),
+			Position: scan.End.Position,
+			First:    r.end,
+			Last:     r.bases[i+1] - 1,
+			Reason:   "batches are missing that later ones prove to have been durable; nothing was changed",
+		}
+	}
+	if !scan.Sealed {
+		if err := r.cutSegment(scan.End.Position); err != nil {
+			return err
+		}
+	}
+	if i+1 < len(r.bases) {
+		return r.setAside(i + 1)
+	}
+	return nil
+}
+
+// cutSegment zeroes the segment from a position on. Leaving the bytes would not
+// do: they have this segment's epoch, and a batch among them could come to stand
+// just behind a new one.
+func (r *recovery) cutSegment(from int64) error {
+	to := r.last.LastNonZero(from)
+	if to == from {
+		return nil
+	}
+	if err := r.copyAside(from, to); err != nil {
+		return err
+	}
+	r.last.ZeroFrom(from)
+	r.w.opts.Logger.Warn("the log's end was torn by a power loss and has been cut; a copy is in "+r.w.dir.Cut(),
+		"log", string(r.w.dir), "segment", layout.SegmentName(r.last.Base), "position", from, "bytes", to-from, "end_offset", r.end)
+	return nil
+}
+
+func (r *recovery) copyAside(from, to int64) error {
+	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s.%d-%d", layout.SegmentName(r.last.Base), from, to)
+	return files.Replace(filepath.Join(r.w.dir.Cut(), name), r.last.Bytes()[from:to], r.w.modes.Data)
+}
+
+// setAside moves segments i and later out of the log, the last one first, so
+// that the row never has a hole.
+func (r *recovery) setAside(i int) error {
+	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
+		return err
+	}
+	for j := len(r.bases) - 1; j >= i; j-- {
+		name := layout.SegmentName(r.bases[j])
+		if err := os.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name)); err != nil {
+			return err
+		}
+		_ = os.Remove(r.w.dir.Index(r.bases[j]))
+		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
+	}
+	r.bases = r.bases[:i]
+	return files.SyncDir(string(r.w.dir))
+}
+
+// settle makes what was found in a segment durable, and marks it so.
+func (r *recovery) settle(h *handle, end segment.Cursor) error {
+	if err := files.SyncData(h.file); err != nil {
+		return err
+	}
+	if err := files.SyncDir(string(r.w.dir)); err != nil {
+		return err
+	}
+	h.RaiseDurable(end)
+	return nil
+}

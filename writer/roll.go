@@ -1,0 +1,76 @@
+package writer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// roll begins a new segment behind the cursor c, the end of the active one. The
+// caller holds the lock. The order makes every prefix of the steps repairable:
+//
+//  1. the new file is complete and has its final name;
+//  2. the end marker is committed in the old one;
+//  3. the active word names the new one.
+//
+// Dying before 1 leaves nothing but a spare. Dying between 1 and 2 leaves a
+// segment named by the log end offset, which repair finds there. Dying between 2
+// and 3 leaves an end marker at the tail, which repair follows.
+func (w *Writer) roll(c segment.Cursor) error {
+	next, err := w.createSegment(segment.FileHeader{
+		LogID: w.meta.LogID,
+		Base:  w.cur.end(c),
+		Epoch: rand.Uint64(),
+		Size:  w.meta.SegmentBytes,
+		Floor: w.cur.LastTime(),
+	})
+	if err != nil {
+		return fmt.Errorf("begin a new segment: %w", err)
+	}
+	w.at(stageNamed)
+	w.cur.Seal(c)
+	w.at(stageSealed)
+	w.ctl.Active.Store(uint64(next.Base))
+	w.ctl.Rolls.Add(1)
+	w.setCurrent(next)
+	w.keeper.rolled()
+	return nil
+}
+
+// createSegment makes a segment file under its final name, of the spare if there
+// is one. It may fail for want of disk, and then has changed nothing.
+//
+// The file being made has a name that only the lock's holder uses: the spare may
+// at any time be replaced by somebody's keeper.
+func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
+	unfinished := w.dir.Unfinished()
+	f, err := w.takeSpare(unfinished, h.Size)
+	if err != nil {
+		return nil, err
+	}
+	s, err := segment.Format(f, h)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := os.Rename(unfinished, w.dir.Segment(h.Base)); err != nil {
+		s.Close()
+		f.Close()
+		return nil, err
+	}
+	return newHandle(s, f), nil
+}
+
+// takeSpare gives the spare segment the name path and opens it. If there is none
+// of the right size, it makes the file here and now.
+func (w *Writer) takeSpare(path string, size int64) (*os.File, error) {
+	if os.Rename(w.dir.Spare(), path) == nil {
+		if f, err := files.OpenSized(path, size, true); err == nil {
+			return f, nil
+		}
+	}
+	return files.CreateAllocated(path, size, w.modes.Data)
+}

@@ -1,0 +1,226 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// A syncer makes records durable, sharing the work: goroutines of a process wait
+// for one of them, and processes for one of them, and a sync that covers an
+// offset is everybody's who waits for it (group commit).
+//
+// The range of a sync is read before it begins: the tail of each segment, which
+// never is ahead of what is committed. Only after the sync do the marks move, and
+// only up to that range. So the marks are right whoever moves them, in whatever
+// order; the lock spares work and guards nothing, and waiting for it is given up
+// when its holder is stopped.
+type syncer struct {
+	w    *Writer
+	lead chan struct{} // one goroutine of the process at a time; guards the rest
+	cur  *handle       // the segment synced last, mapped apart from the appender's
+	dir  *os.File
+	// unsavedMark says that a durable mark was stored in cur after its last sync.
+	unsavedMark bool
+}
+
+func (s *syncer) init(w *Writer) (err error) {
+	s.w = w
+	s.lead = make(chan struct{}, 1)
+	s.dir, err = os.Open(string(w.dir))
+	return err
+}
+
+func (s *syncer) close() {
+	s.cur.release()
+	s.cur = nil
+	s.dir.Close()
+}
+
+// Sync returns when every record below the offset target is durable. A failed
+// sync fails for every process and every later call, since nobody can know what
+// reached the disk.
+func (w *Writer) Sync(ctx context.Context, target int64) error {
+	return w.syncer.to(ctx, target)
+}
+
+// SyncAll is Sync for everything that this writer appended.
+func (w *Writer) SyncAll(ctx context.Context) error {
+	return w.syncer.to(ctx, w.keeper.end.Load())
+}
+
+func (s *syncer) to(ctx context.Context, target int64) (err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	if covered, err := s.covered(target); covered || err != nil {
+		return err
+	}
+	select {
+	case s.lead <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a sync: %w", ctx.Err())
+	}
+	defer func() { <-s.lead }()
+	if s.dir == nil {
+		return ErrClosed
+	}
+	return s.share(ctx, target)
+}
+
+func (s *syncer) covered(target int64) (bool, error) {
+	if err := s.w.ctl.CheckPoison(); err != nil {
+		return false, err
+	}
+	return int64(s.w.ctl.Durable.Load()) >= target, nil
+}
+
+// How long a waiter sleeps between looks at the syncing process, and after how
+// long it no longer waits for one that lives but does not come to an end.
+const (
+	syncLook     = 10 * time.Millisecond
+	syncPatience = 200 * time.Millisecond
+)
+
+// share waits for another process's sync that covers target, or syncs for all.
+func (s *syncer) share(ctx context.Context, target int64) error {
+	lock, slot := &s.w.ctl.SyncLock, s.w.slot.Number
+	giveUp := time.Now().Add(syncPatience)
+	for {
+		if covered, err := s.covered(target); covered || err != nil {
+			return err
+		}
+		owned, _ := lock.Try(slot)
+		if !owned {
+			if !lock.Sleep(syncLook) {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("wait for a sync: %w", err)
+			}
+			var err error
+			if owned, err = lock.TakeOver(slot, s.w.judge); err != nil {
+				return err
+			}
+			if !owned && time.Now().Before(giveUp) {
+				continue
+			}
+		}
+		err := s.once()
+		if owned {
+			lock.Release(wakeAll)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// once syncs all that is committed now, segment by segment in order.
+func (s *syncer) once() error {
+	base, err := s.firstUnsynced()
+	if err != nil {
+		return err
+	}
+	for {
+		if err := s.open(base); err != nil {
+			return err
+		}
+		tail := s.cur.Tail()
+		var marker segment.Frame
+		sealed := s.cur.Read(tail.Position, s.cur.end(tail), &marker) == nil && marker.IsEnd()
+		if err := s.flush(); err != nil {
+			return err
+		}
+		s.cur.RaiseDurable(tail)
+		s.unsavedMark = true
+		control.Raise(s.w.ctl.Durable, uint64(s.cur.end(tail)))
+		if !sealed {
+			break
+		}
+		base = marker.Base
+		control.Raise(s.w.ctl.SyncFrom, uint64(base))
+	}
+	s.w.ctl.Syncs.Add(1)
+	s.w.wake.Signal() // consumers may wait for durable records only
+	return nil
+}
+
+// firstUnsynced returns the base of the segment to begin with. Retention may
+// have removed segments that were never synced; what is gone needs no sync.
+func (s *syncer) firstUnsynced() (int64, error) {
+	from := int64(s.w.ctl.SyncFrom.Load())
+	if _, err := os.Lstat(s.w.dir.Segment(from)); !missing(err) {
+		return from, err
+	}
+	bases, err := s.w.dir.Segments()
+	if err != nil {
+		return 0, err
+	}
+	for _, base := range bases {
+		if base >= from {
+			return base, nil
+		}
+	}
+	return 0, fmt.Errorf("%s: no segment from offset %d on", s.w.dir, from)
+}
+
+func (s *syncer) open(base int64) error {
+	if s.cur != nil && s.cur.Base == base {
+		return nil
+	}
+	h, err := openHandle(s.w.dir, s.w.meta.LogID, base)
+	if err != nil {
+		return err
+	}
+	s.cur.release()
+	s.cur = h
+	return nil
+}
+
+// flush syncs the current segment and, once in its life, its name.
+func (s *syncer) flush() error {
+	err := files.SyncData(s.cur.file)
+	if err == nil && s.w.ctl.Named.Load() <= uint64(s.cur.Base) {
+		if err = files.SyncOpenDir(s.dir); err == nil {
+			control.Raise(s.w.ctl.Named, uint64(s.cur.Base)+1)
+		}
+	}
+	if err != nil {
+		return s.poison(err)
+	}
+	return nil
+}
+
+// poison makes a failed sync everybody's, for good: the kernel has dropped the
+// pages it could not write, so trying again would report a success that is none.
+func (s *syncer) poison(err error) error {
+	errno := syscall.EIO
+	errors.As(err, &errno)
+	s.w.ctl.Poison.CompareAndSwap(0, uint32(errno))
+	s.w.wake.SignalAlways()
+	return fmt.Errorf("%w: %w", control.ErrSyncFailed, err)
+}
+
+// finish makes everything durable that this writer appended, and the mark that
+// says so, which spares the next boot the look at what the mark covers.
+func (s *syncer) finish() error {
+	if err := s.to(context.Background(), s.w.keeper.end.Load()); err != nil {
+		return err
+	}
+	s.lead <- struct{}{}
+	defer func() { <-s.lead }()
+	if !s.unsavedMark {
+		return nil
+	}
+	if err := files.SyncData(s.cur.file); err != nil {
+		return s.poison(err)
+	}
+	return nil
+}

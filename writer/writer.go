@@ -1,0 +1,178 @@
+// Package writer appends to a log. A Writer is one producer: it holds a slot in
+// the log's directory, whose file lock tells the others that it lives.
+//
+// Writer and reader know nothing of each other. They meet in the mapped files
+// only, as two processes do.
+//
+// Reading order: writer.go, append.go (one append, and how goroutines combine),
+// roll.go, repair.go (after a process died), recover.go (after the machine
+// did), sync.go (durability), keeper.go (what is done in the background).
+package writer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/wake"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// ErrClosed says that the writer was closed.
+var ErrClosed = errors.New("writer is closed")
+
+// Options are what a Writer needs to know besides the log.
+type Options struct {
+	FlushEvery time.Duration // bound of the time between visible and durable; 0 or less: never flush
+	Logger     *slog.Logger  // never nil
+}
+
+// A Writer appends to one log. It is safe for use by many goroutines at once.
+type Writer struct {
+	dir    layout.Dir
+	meta   layout.Meta
+	modes  layout.Modes
+	opts   Options
+	judge  control.Judge
+	slot   *control.Slot
+	ctl    *control.Control
+	wake   *wake.File
+	syncer syncer
+	keeper keeper
+
+	// lead is held by the goroutine that appends for all that wait (see
+	// append.go); it guards cur. The shared lock is taken inside it.
+	lead chan struct{}
+	cur  *handle // the active segment as this process last saw it; nil if none
+
+	queueMu sync.Mutex
+	queue   []*request
+
+	requests sync.Pool
+	closed   atomic.Bool
+	hook     func(stage) // tests stop or kill the process here; nil otherwise
+}
+
+// A stage is a point of an append at which a test may hold the process.
+type stage int
+
+const (
+	stageLocked    stage = iota // the lock is held, nothing is written
+	stageStaged                 // the batch is written but not committed
+	stageCommitted              // it is committed, the tail is not stored
+	stageNamed                  // roll: the new segment has its name, the old one no end marker
+	stageSealed                 // roll: the end marker is there, the active word is not stored
+	stageReleased               // the lock is released, nobody is woken
+)
+
+func (w *Writer) at(s stage) {
+	if w.hook != nil {
+		w.hook(s)
+	}
+}
+
+// Open makes the caller a producer of the log in dir. If the log was left by an
+// earlier boot, or copied from elsewhere, its end is recovered first; within a
+// boot opening costs the same whatever the log holds. ctx bounds the wait for
+// another process that is recovering the log.
+func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (*Writer, error) {
+	if err := meta.Writable(); err != nil {
+		return nil, err
+	}
+	w := &Writer{
+		dir:   dir,
+		meta:  meta,
+		modes: layout.ModesFor(meta.Mode),
+		opts:  opts,
+		judge: control.JudgeIn(dir),
+		lead:  make(chan struct{}, 1),
+	}
+	w.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
+	if err := w.join(ctx); err != nil {
+		w.release()
+		return nil, err
+	}
+	if err := fault.Run(w.inherit); err != nil {
+		w.release()
+		return nil, err
+	}
+	if err := w.syncer.init(w); err != nil {
+		w.release()
+		return nil, err
+	}
+	w.keeper.start(w)
+	return w, nil
+}
+
+// inherit deals with a former owner of our slot that died holding a lock: its
+// number in the word now is ours, so the lock is too.
+func (w *Writer) inherit() error {
+	var err error
+	if w.wake, err = wake.Open(w.dir); err != nil {
+		return err
+	}
+	if w.ctl.SyncLock.Owner() == w.slot.Number {
+		w.ctl.SyncLock.Release(wakeAll)
+	}
+	if w.ctl.Lock.Owner() == w.slot.Number {
+		return w.locked(func() error { return w.enter(true) })
+	}
+	return nil
+}
+
+// Close gives the producer's slot back. With a flush bound set it first makes
+// everything durable that this writer appended. Appends that are under way
+// finish; later ones get ErrClosed.
+func (w *Writer) Close() error {
+	if w.closed.Swap(true) {
+		return nil
+	}
+	w.lead <- struct{}{} // never given back: no append begins after this
+	w.dismissQueue()
+	w.keeper.stop()
+	var err error
+	if w.opts.FlushEvery > 0 {
+		err = w.syncer.finish()
+	}
+	w.syncer.close()
+	w.release()
+	return err
+}
+
+// dismissQueue turns away those who queued before the writer was closed.
+func (w *Writer) dismissQueue() {
+	w.queueMu.Lock()
+	defer w.queueMu.Unlock()
+	for _, r := range w.queue {
+		r.err, r.over = ErrClosed, true
+		r.done <- struct{}{}
+	}
+	w.queue = nil
+}
+
+func (w *Writer) release() {
+	w.keeper.discard()
+	w.cur.release()
+	w.cur = nil
+	if w.wake != nil {
+		w.wake.Close()
+	}
+	if w.slot != nil {
+		w.slot.Release()
+	}
+	if w.ctl != nil {
+		w.ctl.Close()
+	}
+}
+
+// MaxFrame returns the length of the longest batch that fits a segment.
+func (w *Writer) MaxFrame() int64 { return segment.MaxFrame(w.meta.SegmentBytes) }
+
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
