@@ -1,0 +1,63 @@
+package writer
+
+import (
+	"os"
+	"sync/atomic"
+)
+
+// Stage is a point of an append at which a test may hold the process.
+type Stage = stage
+
+// All stages, in the order in which an append passes them.
+const (
+	Locked    = stageLocked
+	Staged    = stageStaged
+	Committed = stageCommitted
+	Named     = stageNamed
+	Sealed    = stageSealed
+	Released  = stageReleased
+)
+
+// SetHook has f called at every stage of w's appends.
+func SetHook(w *Writer, f func(Stage)) { w.hook = f }
+
+// Syncs returns the counter of syncs that covered the whole log.
+func Syncs(w *Writer) *atomic.Uint64 { return w.ctl.Syncs }
+
+// Takeovers returns the counter of repairs.
+func Takeovers(w *Writer) *atomic.Uint64 { return w.ctl.Takeovers }
+
+// Slot returns the number of w's slot.
+func Slot(w *Writer) uint32 { return w.slot.Number }
+
+// BreakSync makes the next sync of w fail, as a disk would: its descriptor is
+// replaced by one that cannot be synced.
+func BreakSync(w *Writer) error {
+	pipe, other, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	other.Close()
+	w.syncer.lead <- struct{}{}
+	defer func() { <-w.syncer.lead }()
+	base, err := w.syncer.firstUnsynced()
+	if err == nil {
+		err = w.syncer.open(base)
+	}
+	if err != nil {
+		return err
+	}
+	w.syncer.cur.file.Close()
+	w.syncer.cur.file = pipe
+	return nil
+}
+
+// SetClockAhead makes the newest append time of the log ns.
+func SetClockAhead(w *Writer, ns int64) { w.cur.SetLastTime(ns) }
+
+// Queued returns how many batches wait for whoever leads.
+func Queued(w *Writer) int {
+	w.queueMu.Lock()
+	defer w.queueMu.Unlock()
+	return len(w.queue)
+}
