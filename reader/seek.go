@@ -146,7 +146,7 @@ func (s *Source) find(offset int64) (place, error) {
 		}
 		return place{}, s.unusable(bases[i], err)
 	}
-	p, err := s.scanTo(v, func(e index.Entry) bool { return v.Base+e.Count <= offset },
+	p, err := s.scanTo(v, offset, func(e index.Entry) bool { return v.Base+e.Count <= offset },
 		func(f *segment.Frame) bool { return f.End() <= offset })
 	if err == nil && p.base > offset || err == nil && p.base < offset && !s.holds(p, offset) {
 		err = s.outOfRange(offset)
@@ -179,24 +179,27 @@ func (s *Source) outOfRange(offset int64) error {
 
 // scanTo returns the place of the first batch in v for which before is false, or
 // of the end of v's batches. It begins where the index says that before still
-// holds. Bytes that do not verify it steps over if there is something behind
-// them for which before holds; else it stops at them, and the reader that goes
+// holds. Bytes that do not verify it steps over if what follows them shows that
+// the batch looked for is not among them: before holds for that, or it begins at
+// the offset sought or earlier. Else it stops at them, and the reader that goes
 // there reports them.
-func (s *Source) scanTo(v *view, entryBefore func(index.Entry) bool, before func(*segment.Frame) bool) (p place, err error) {
+func (s *Source) scanTo(v *view, sought int64, entryBefore func(index.Entry) bool, before func(*segment.Frame) bool) (p place, err error) {
 	defer fault.Recover(fault.Guard(), &err)
 	c := s.lookUp(v, entryBefore)
 	p = place{v: v, position: c.Position, base: v.Base + c.Count}
 	var f segment.Frame
 	for {
 		err := v.Read(p.position, p.base, &f)
-		switch {
-		case errors.Is(err, segment.ErrNoFrame):
+		if errors.Is(err, segment.ErrNoFrame) {
 			return p, nil
-		case err != nil:
-			if !v.Resync(p.position, p.base, &f) || f.IsEnd() || !before(&f) {
+		}
+		if err != nil {
+			if !v.Resync(p.position, p.base, &f) || !before(&f) && f.Base > sought {
 				return p, nil
 			}
-		case f.IsEnd() || !before(&f):
+			p.position, p.base = f.Position, f.Base
+		}
+		if f.IsEnd() || !before(&f) {
 			return p, nil
 		}
 		p.position, p.base = f.Next(), f.End()
@@ -258,6 +261,9 @@ func (s *Source) rebuildIndex(v *view) *index.Table {
 	return table
 }
 
+// noOffset is what scanTo seeks when it seeks a time.
+const noOffset = -1
+
 // OffsetAt returns the offset of the first record that was appended at t or
 // later, or the log end offset if there is none.
 func (s *Source) OffsetAt(t time.Time) (int64, error) {
@@ -288,7 +294,7 @@ func (s *Source) OffsetAt(t time.Time) (int64, error) {
 			}
 			return 0, s.unusable(bases[i], err)
 		}
-		p, err := s.scanTo(v, func(e index.Entry) bool { return e.Time < ns }, func(f *segment.Frame) bool { return f.Time < ns })
+		p, err := s.scanTo(v, noOffset, func(e index.Entry) bool { return e.Time < ns }, func(f *segment.Frame) bool { return f.Time < ns })
 		found := err == nil && s.isRecord(p)
 		s.release(v)
 		if found || err != nil {

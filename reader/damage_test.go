@@ -1,0 +1,217 @@
+package reader_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/reader"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// batchLength is what a batch of one of numbered's records takes, for three-digit
+// numbers.
+const batchLength = (32 + 204 + 7) &^ 7
+
+func positionOf(t *testing.T, dir layout.Dir, base, offset int64) int64 {
+	t.Helper()
+	f, err := os.Open(dir.Segment(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s, err := segment.Map(f, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	found := int64(-1)
+	s.Scan(segment.Cursor{Position: segment.HeaderBytes}, func(f *segment.Frame) {
+		if f.Base == offset {
+			found = f.Position
+		}
+	})
+	if found < 0 {
+		t.Fatalf("no batch begins at offset %d", offset)
+	}
+	return found
+}
+
+// The records around damage stay readable; the gap is an error that says what is
+// lost, stays until it is stepped over, and costs nothing but the batch hit.
+func TestDamagedBatch(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 700)
+	second := bases(t, dir)[1]
+	hit := second + 10
+	position := positionOf(t, dir, second, hit)
+	overwrite(t, dir, second, position+40, []byte("X"))
+
+	src := openSource(t, dir)
+	r := newReader(t, src, following(hit-2))
+	wantNext(t, r, hit-2, numberedText(int(hit-2)))
+	wantNext(t, r, hit-1, numberedText(int(hit-1)))
+	want := segment.DamageError{
+		Segment: layout.SegmentName(second), Position: position, First: hit, Last: hit, Reason: "checksum mismatch",
+	}
+	for range 2 {
+		var rec segment.Record
+		_, err := r.TryNext(&rec)
+		var damage *segment.DamageError
+		if !errors.As(err, &damage) || *damage != want {
+			t.Fatalf("damage gave %v, want %v", err, &want)
+		}
+	}
+	if err := r.SkipDamage(); err != nil {
+		t.Fatal(err)
+	}
+	for offset := hit + 1; offset < 700; offset++ {
+		wantNext(t, r, offset, numberedText(int(offset)))
+	}
+	// A reader that begins behind the damage never meets it.
+	wantNext(t, newReader(t, src, following(hit+1)), hit+1, numberedText(int(hit+1)))
+}
+
+func TestDamagedLengthAndZeroedPage(t *testing.T) {
+	for name, junk := range map[string][]byte{
+		"a length that leads nowhere":             {0xff, 0xff, 0xff, 0x7f},
+		"a length that leads into the next batch": {200, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, w := newLog(t)
+			numbered(t, w, 700)
+			overwrite(t, dir, 0, positionOf(t, dir, 0, 50), junk)
+			r := newReader(t, openSource(t, dir), following(50))
+			var rec segment.Record
+			_, err := r.TryNext(&rec)
+			var damage *segment.DamageError
+			if !errors.As(err, &damage) || damage.First != 50 || damage.Last != 50 {
+				t.Fatalf("damage gave %v", err)
+			}
+			if err := r.SkipDamage(); err != nil {
+				t.Fatal(err)
+			}
+			wantNext(t, r, 51, numberedText(51))
+		})
+	}
+}
+
+func TestMissingAndUnusableSegments(t *testing.T) {
+	harms := map[string]func(t *testing.T, path string){
+		"missing": func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"truncated": func(t *testing.T, path string) {
+			if err := os.Truncate(path, 5000); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"foreign": func(t *testing.T, path string) {
+			if err := os.WriteFile(path, make([]byte, smallest), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, harm := range harms {
+		t.Run(name, func(t *testing.T) {
+			dir, w := newLog(t)
+			numbered(t, w, 1000)
+			all := bases(t, dir)
+			harm(t, dir.Segment(all[1]))
+			r := newReader(t, openSource(t, dir), following(all[1]-1))
+			wantNext(t, r, all[1]-1, numberedText(int(all[1]-1)))
+			var rec segment.Record
+			_, err := r.TryNext(&rec)
+			var damage *segment.DamageError
+			if !errors.As(err, &damage) || damage.First != all[1] || damage.Last != all[2]-1 || damage.Segment != layout.SegmentName(all[1]) {
+				t.Fatalf("got %v, want damage from %d to %d", err, all[1], all[2]-1)
+			}
+			if err := r.SkipDamage(); err != nil {
+				t.Fatal(err)
+			}
+			wantNext(t, r, all[2], numberedText(int(all[2])))
+		})
+	}
+}
+
+// A stranger cuts a file under a live reader: an error, not the death of the
+// process.
+func TestSegmentTruncatedUnderReader(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 10)
+	r := newReader(t, openSource(t, dir), following(0))
+	wantNext(t, r, 0, numberedText(0))
+	if err := os.Truncate(dir.Segment(0), 0); err != nil {
+		t.Fatal(err)
+	}
+	err := r.Next(context.Background(), new(segment.Record))
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		t.Errorf("the reader got %v, want a fault.Error", err)
+	}
+}
+
+// After a reboot the end of the log may be torn. A reader that comes before any
+// producer reads up to it and waits; when a producer has recovered the log, the
+// reader goes on.
+func TestReaderBeforeRecovery(t *testing.T) {
+	dir, w := newLog(t)
+	appendTexts(t, w, "a")
+	appendTexts(t, w, "torn")
+	w.Close()
+	overwrite(t, dir, 0, positionOf(t, dir, 0, 1)+33, []byte("X"))
+	if err := os.Remove(dir.Control()); err != nil {
+		t.Fatal(err)
+	}
+	src := openSource(t, dir)
+	if end, err := src.End(); end != 1 || err != nil {
+		t.Errorf("the end is %d (%v), want 1", end, err)
+	}
+	r := newReader(t, src, following(0))
+	wantNext(t, r, 0, "a")
+	wantNothing(t, r)
+	got := make(chan string)
+	go func() {
+		var rec segment.Record
+		if err := r.Next(context.Background(), &rec); err != nil {
+			got <- err.Error()
+		}
+		got <- string(rec.Value)
+	}()
+	appendTexts(t, openWriter(t, dir), "new")
+	if text := <-got; text != "new" {
+		t.Errorf("the reader went on with %q", text)
+	}
+}
+
+// The same bytes below the durable mark are damage, reboot or not.
+func TestDamageBelowDurableMarkBeforeRecovery(t *testing.T) {
+	dir, w := newLog(t)
+	appendTexts(t, w, "a")
+	if err := w.SyncAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	overwrite(t, dir, 0, positionOf(t, dir, 0, 0)+32, []byte("X"))
+	if err := os.Remove(dir.Control()); err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t, openSource(t, dir), following(0))
+	if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, segment.ErrDamaged) {
+		t.Errorf("the reader got %v", err)
+	}
+}
+
+func TestSkipWithoutDamage(t *testing.T) {
+	dir, w := newLog(t)
+	appendTexts(t, w, "a")
+	r := newReader(t, openSource(t, dir), reader.Options{Until: reader.Unbounded})
+	if err := r.SkipDamage(); err == nil {
+		t.Error("there was nothing to skip")
+	}
+}
