@@ -233,3 +233,30 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a record", n)
 	}
 }
+
+// Whoever may read the log may cut the wake file. Readers that sleep on it, or
+// are about to, still get the next record.
+func TestWakeFileCutUnderReaders(t *testing.T) {
+	dir, w := newLog(t)
+	src := openSource(t, dir)
+	r := newReader(t, src, following(0))
+	for i := range int64(20) {
+		got := make(chan error)
+		go func() {
+			var rec segment.Record
+			err := r.Next(context.Background(), &rec)
+			if err == nil && rec.Offset != i {
+				err = errors.New("wrong offset")
+			}
+			got <- err
+		}()
+		time.Sleep(time.Duration(i%4) * time.Millisecond)
+		if err := os.Truncate(dir.Wake(), 0); err != nil {
+			t.Fatal(err)
+		}
+		appendTexts(t, w, "x")
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -270,6 +270,16 @@ func (w *Writer) place(r *request, now int64) {
 func (w *Writer) afterRelease(r *request, others []*request) {
 	err := fault.Run(func() error {
 		w.wake.Signal()
+		return nil
+	})
+	if err != nil { // the file was cut, and with it the flag that a consumer may have raised
+		w.wake.Restore()
+		_ = fault.Run(func() error {
+			w.wake.SignalAlways()
+			return nil
+		})
+	}
+	err = fault.Run(func() error {
 		w.note(r)
 		for _, o := range others {
 			w.note(o)
@@ -277,7 +287,7 @@ func (w *Writer) afterRelease(r *request, others []*request) {
 		return nil
 	})
 	if err != nil {
-		w.opts.Logger.Warn("wake file or index of the log cannot be written; consumers may be late", "log", string(w.dir), "error", err)
+		w.opts.Logger.Warn("the index of the log's active segment cannot be written", "log", string(w.dir), "error", err)
 	}
 }
 

@@ -146,9 +146,11 @@ func (k *keeper) loop() {
 // flushed in its turn.
 func (k *keeper) flush() {
 	k.dirty.Store(false)
-	if err := k.w.syncer.to(context.Background(), k.end.Load()); err != nil && !errors.Is(err, control.ErrSyncFailed) {
+	if err := k.w.syncer.to(context.Background(), k.end.Load()); err != nil {
 		k.warn("flush", err)
-		k.dirty.Store(true) // nothing was tried, or nothing failed that cannot be tried again
+		if !errors.Is(err, control.ErrSyncFailed) {
+			k.dirty.Store(true) // no sync was tried that may not be tried again
+		}
 	}
 	if k.dirty.Load() {
 		k.request(func(*todo) {})

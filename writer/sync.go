@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,9 +26,11 @@ import (
 // when its holder is stopped.
 type syncer struct {
 	w    *Writer
+	life sync.RWMutex // held shared by each call; closing takes it, and then unmaps
+	dir  *os.File     // the log's directory; nil when closed, guarded by life
+
 	lead chan struct{} // one goroutine of the process at a time; guards the rest
 	cur  *handle       // the segment synced last, mapped apart from the appender's
-	dir  *os.File
 	// unsavedMark says that a durable mark was stored in cur after its last sync.
 	unsavedMark bool
 }
@@ -39,10 +42,14 @@ func (s *syncer) init(w *Writer) (err error) {
 	return err
 }
 
+// close waits for calls that are under way. Later ones get ErrClosed.
 func (s *syncer) close() {
+	s.life.Lock()
+	defer s.life.Unlock()
 	s.cur.release()
 	s.cur = nil
 	s.dir.Close()
+	s.dir = nil
 }
 
 // Sync returns when every record below the offset target is durable. A failed
@@ -58,6 +65,11 @@ func (w *Writer) SyncAll(ctx context.Context) error {
 }
 
 func (s *syncer) to(ctx context.Context, target int64) (err error) {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.dir == nil {
+		return ErrClosed
+	}
 	defer fault.Recover(fault.Guard(), &err)
 	if covered, err := s.covered(target); covered || err != nil {
 		return err
@@ -68,9 +80,6 @@ func (s *syncer) to(ctx context.Context, target int64) (err error) {
 		return fmt.Errorf("wait for a sync: %w", ctx.Err())
 	}
 	defer func() { <-s.lead }()
-	if s.dir == nil {
-		return ErrClosed
-	}
 	return s.share(ctx, target)
 }
 
@@ -112,13 +121,17 @@ func (s *syncer) share(ctx context.Context, target int64) error {
 				continue
 			}
 		}
-		err := s.once()
+		err := fault.Run(s.once)
 		if owned {
 			lock.Release(wakeAll)
 		}
 		if err != nil {
 			return err
 		}
+		if covered, err := s.covered(target); !covered || err != nil {
+			return errors.Join(err, fmt.Errorf("offset %d cannot be synced: the log ends before it", target))
+		}
+		return nil
 	}
 }
 

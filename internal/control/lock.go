@@ -78,8 +78,10 @@ func (l *Lock) Acquire(ctx context.Context, slot uint32, judge Judge) (repair bo
 		return false, nil
 	}
 	for range spins {
-		if ok, repair := l.Try(slot); ok {
-			return repair, nil
+		if l.Owner() == 0 { // look before the swap, which would take the cache line
+			if ok, repair := l.Try(slot); ok {
+				return repair, nil
+			}
 		}
 	}
 	// Having slept, we cannot know whether others still do, so we take the lock

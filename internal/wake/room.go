@@ -2,6 +2,7 @@ package wake
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -36,15 +37,25 @@ func NewRoom(f *File) *Room {
 // that load; a producer that commits later sees the flag up, or else another
 // producer has lowered it since and counts the sequence up after the sleeper's
 // load. Either way the sleeper wakes, and with it all who follow.
-func (r *Room) Wait(ctx context.Context, ready func() bool) (err error) {
-	defer fault.Recover(fault.Guard(), &err)
+func (r *Room) Wait(ctx context.Context, ready func() bool) error {
+	err := fault.Run(func() error { return r.wait(ctx, ready) })
+	var cut *fault.Error
+	if errors.As(err, &cut) {
+		r.file.Restore()
+		time.Sleep(time.Millisecond) // in case somebody cuts it again and again
+		return nil
+	}
+	return err
+}
+
+func (r *Room) wait(ctx context.Context, ready func() bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	seen := r.file.sequence.Load() // before the mutex: a fault must not leave it locked
 	r.mu.Lock()
 	if !r.sleeping {
 		r.sleeping = true
-		seen := r.file.sequence.Load()
 		r.mu.Unlock()
 		return r.sleep(ctx, seen, ready)
 	}

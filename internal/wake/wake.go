@@ -28,6 +28,7 @@ const (
 
 // A File is a mapped wake file.
 type File struct {
+	dir      layout.Dir
 	sequence *atomic.Uint32 // counted up by producers before they wake; slept on by consumers
 	flag     *atomic.Uint32 // 1: raised by a consumer before its last look; lowered by the producer that wakes
 	writable bool
@@ -37,6 +38,7 @@ type File struct {
 // Open maps the wake file of a log. Without write permission it can be slept on
 // but the flag not be raised, see Sleep.
 func Open(dir layout.Dir) (*File, error) {
+	restore(dir)
 	f, err := files.OpenSized(dir.Wake(), layout.WakeBytes, true)
 	writable := err == nil
 	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
@@ -51,11 +53,28 @@ func Open(dir layout.Dir) (*File, error) {
 		return nil, err
 	}
 	return &File{
+		dir:      dir,
 		sequence: mapping.Uint32(m.Bytes(), offSequence),
 		flag:     mapping.Uint32(m.Bytes(), offFlag),
 		writable: writable,
 		m:        m,
 	}, nil
+}
+
+// Restore gives a wake file that was cut its length back, so that the mappings of
+// it work again. Whoever may read a log may write this file, and so cut it: that
+// must hold up nobody.
+func (f *File) Restore() { restore(f.dir) }
+
+func restore(dir layout.Dir) {
+	f, err := files.Open(dir.Wake(), true)
+	if err != nil {
+		return // no permission, or not there: opening it says so
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err == nil && fi.Size() != layout.WakeBytes {
+		_ = f.Truncate(layout.WakeBytes)
+	}
 }
 
 // Close unmaps the file.
