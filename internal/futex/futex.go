@@ -25,3 +25,6 @@ const (
 
 // All asks Wake to wake every sleeper.
 const All = 1<<31 - 1
+
+// MaxWords is how many words WaitAny can wait for.
+const MaxWords = 128
