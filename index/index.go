@@ -47,8 +47,9 @@ const (
 	minShift   = 12 // a stretch is 4 KiB at least
 	maxEntries = 1024
 
-	positionUnit = 8
-	positionBits = 28
+	positionUnit    = 8
+	positionBits    = 28
+	maxSegmentBytes = positionUnit << positionBits // what an entry can point into
 )
 
 // A Header says which segment, in which life of its file, an index belongs to.
@@ -103,6 +104,9 @@ func Decode(b []byte) (Header, error) {
 	h.Base = int64(binary.LittleEndian.Uint64(b[offBase:]))
 	h.Epoch = binary.LittleEndian.Uint64(b[offEpoch:])
 	h.SegmentBytes = int64(binary.LittleEndian.Uint64(b[offSegment:]))
+	if h.Base < 0 || h.SegmentBytes < 1 || h.SegmentBytes > maxSegmentBytes {
+		return h, errors.New("index: base offset or segment size out of bounds")
+	}
 	if uint(binary.LittleEndian.Uint32(b[offShift:])) != Shift(h.SegmentBytes) {
 		return h, errors.New("index: unexpected stretch")
 	}

@@ -122,12 +122,14 @@ func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 	if f.Checksum != checksum(epoch+uint64(pos), h[:], xxhash.Sum64(f.Body)) {
 		return &BadFrameError{pos, "checksum mismatch"}
 	}
-	return f.plausible()
+	return f.plausible(int64(len(data)))
 }
 
 // plausible checks what a right checksum does not prove when the producer is
-// hostile or of a later version.
-func (f *Frame) plausible() error {
+// hostile or of a later version. What it lets pass may be walked over without
+// further checks: a commit word follows within the segment of this size, and
+// the counts of a segment's batches add up to less than its bytes.
+func (f *Frame) plausible(size int64) error {
 	bad := func(reason string) error { return &BadFrameError{f.Position, reason} }
 	switch {
 	case f.attrs&^attrKnown != 0:
@@ -136,8 +138,14 @@ func (f *Frame) plausible() error {
 		return bad("base offset out of bounds")
 	case f.IsEnd() && (f.Count != 0 || len(f.Body) != 0 || f.attrs != attrEnd):
 		return bad("malformed end marker")
-	case !f.IsEnd() && f.Count == 0:
+	case f.IsEnd():
+		return nil
+	case f.Count == 0:
 		return bad("no records")
+	case f.Count > 1 && f.Count > len(f.Body):
+		return bad("more records than bytes")
+	case f.Next()+EndMarkerBytes > size:
+		return bad("batch leaves no room for the end marker")
 	}
 	return nil
 }

@@ -98,6 +98,9 @@ func DecodeHeader(src []byte) (FileHeader, error) {
 	if binary.LittleEndian.Uint64(src[offSum:]) != xxhash.Sum64(src[:offSum]) {
 		return bad("checksum mismatch")
 	}
+	if n := binary.LittleEndian.Uint32(src[offHeader:]); n != HeaderBytes {
+		return bad(fmt.Sprintf("header of %d bytes where %d are expected", n, HeaderBytes))
+	}
 	copy(h.LogID[:], src[offLogID:])
 	h.Base = int64(binary.LittleEndian.Uint64(src[offBase:]))
 	h.Epoch = binary.LittleEndian.Uint64(src[offEpoch:])

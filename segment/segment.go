@@ -199,9 +199,6 @@ func (s *Segment) Scan(c Cursor, visit func(*Frame)) Scan {
 			result.Sealed = true
 			result.Time = max(result.Time, f.Time)
 			return result
-		case !s.Fits(f.Position, f.Length):
-			result.Bad = &BadFrameError{f.Position, "batch leaves no room for the end marker"}
-			return result
 		}
 		if visit != nil {
 			visit(&f)

@@ -168,8 +168,9 @@ func TestStoppedHolderBlocksProducersButLosesNothing(t *testing.T) {
 	dir := newLog(t)
 	w := openWriter(t, dir)
 	mustAppend(t, w, "a")
-	c := startChild(t, nil, "hold", string(dir), "staged", "stop", "b", "c")
+	c := startChild(t, nil, "hold", string(dir), "staged", "wait", "b", "c")
 	c.expect("held")
+	c.signal(syscall.SIGSTOP)
 	waitUntilStopped(t, c)
 
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
@@ -186,6 +187,7 @@ func TestStoppedHolderBlocksProducersButLosesNothing(t *testing.T) {
 		_, err := w.Append(context.Background(), values("d"))
 		appended <- err
 	}()
+	c.tell("go on")
 	c.signal(syscall.SIGCONT)
 	c.expect("done")
 	if err := <-appended; err != nil {
@@ -199,8 +201,8 @@ func TestStoppedHolderBlocksProducersButLosesNothing(t *testing.T) {
 	}
 }
 
-// waitUntilStopped waits until the system says that the child is stopped: what
-// it printed before only says that it is about to be.
+// waitUntilStopped waits until the system says that all of the child is stopped,
+// which is some time after the signal.
 func waitUntilStopped(t *testing.T, c *child) {
 	t.Helper()
 	if runtime.GOOS != "linux" {

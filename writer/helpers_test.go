@@ -231,8 +231,8 @@ func openInChild(path string) (*writer.Writer, error) {
 }
 
 // holdRole (DIR STAGE ACTION RECORD…) appends the records as one batch and, when
-// it comes to the stage, says "held" and hangs for ever ("hang") or stops itself
-// ("stop"), and then says "done".
+// it comes to the stage, says "held" and hangs for ever ("hang") or until it is
+// told a line ("wait"), and then says "done".
 func holdRole(args []string) error {
 	w, err := openInChild(args[0])
 	if err != nil {
@@ -248,7 +248,7 @@ func holdRole(args []string) error {
 		if args[2] == "hang" {
 			time.Sleep(time.Hour)
 		}
-		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		bufio.NewScanner(os.Stdin).Scan()
 	})
 	if _, err := w.Append(context.Background(), values(args[3:]...)); err != nil {
 		return err

@@ -150,6 +150,23 @@ func TestTakeoverFromTheDead(t *testing.T) {
 	}
 }
 
+// TestTakeoverComesTooLate: by the time that the owner is proved dead, another
+// one has repaired and a third one holds the lock.
+func TestTakeoverComesTooLate(t *testing.T) {
+	d, c := newDir(t)
+	owner := takeSlot(t, d)
+	c.Lock.Try(owner.Number)
+	owner.Release()
+	const third, late = 30, 31
+	taken, err := c.Lock.TakeOver(late, func(slot uint32) (*filelock.Lock, error) {
+		c.Lock.word.Store(third)
+		return JudgeIn(d)(slot)
+	})
+	if taken || err != nil || c.Lock.Owner() != third {
+		t.Errorf("taken %v, %v; slot %d holds the lock, want %d", taken, err, c.Lock.Owner(), third)
+	}
+}
+
 // TestOneTakesOver: of many who find the owner dead, one gets the lock at a time.
 func TestOneTakesOver(t *testing.T) {
 	d, c := newDir(t)

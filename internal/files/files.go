@@ -71,10 +71,15 @@ func CreateAllocated(path string, size int64, mode fs.FileMode) (*os.File, error
 	return f, nil
 }
 
+// TempMark stands in the name of each file that Replace has not finished, behind
+// the name that the file will get. No name of a log's files contains it, those
+// that users choose included.
+const TempMark = "~tmp-"
+
 // Replace puts a file with these bytes in the place of path: after a crash there
 // is the old one or the new one, whole.
 func Replace(path string, data []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+TempMark+"*")
 	if err != nil {
 		return err
 	}

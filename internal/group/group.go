@@ -85,11 +85,14 @@ func Decode(b []byte, logID [16]byte) (offset int64, committed bool, err error) 
 
 func decode(b []byte, logID [16]byte) (place, error) {
 	var latest place
-	if len(b) != fileBytes || string(b[:len(magic)]) != magic {
+	if len(b) < offVersion+4 || string(b[:len(magic)]) != magic {
 		return latest, errors.New("not a group file")
 	}
 	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version {
 		return latest, fmt.Errorf("%w: group file version %d, this build knows %d", layout.ErrIncompatible, v, version)
+	}
+	if len(b) != fileBytes {
+		return latest, fmt.Errorf("group file of %d bytes, %d are expected: it was cut or is foreign", len(b), fileBytes)
 	}
 	if binary.LittleEndian.Uint64(b[offSum:]) != xxhash.Sum64(b[:offSum]) {
 		return latest, errors.New("checksum mismatch, the file is damaged")
@@ -100,7 +103,8 @@ func decode(b []byte, logID [16]byte) (place, error) {
 	for i := range 2 {
 		raw := b[offPlaces+i*placeBytes:][:placeBytes]
 		p := place{binary.LittleEndian.Uint64(raw), int64(binary.LittleEndian.Uint64(raw[8:]))}
-		if string(p.encode(logID)) == string(raw) && p.offset >= 0 && p.sequence > latest.sequence {
+		if p.position() == offPlaces+int64(i)*placeBytes && p.sequence > latest.sequence &&
+			p.offset >= 0 && string(p.encode(logID)) == string(raw) {
 			latest = p
 		}
 	}
@@ -243,8 +247,8 @@ func Read(dir layout.Dir, name string, logID [16]byte) (offset int64, committed 
 
 // Clamp moves committed offsets that lie behind the log's end back to it. After
 // a power loss the log may have lost visible records that a group had read; what
-// is appended in their place must not be skipped. The caller excludes everybody
-// else.
+// is appended in their place must not be skipped. The caller excludes producers,
+// but not consumers: one that has the group open already keeps its file.
 func Clamp(dir layout.Dir, logID [16]byte, end int64) error {
 	names, err := dir.GroupNames()
 	if err != nil {
@@ -254,17 +258,44 @@ func Clamp(dir layout.Dir, logID [16]byte, end int64) error {
 		return err
 	}
 	for _, name := range names {
-		offset, committed, err := Read(dir, name, logID)
-		if err != nil || !committed || offset <= end {
-			continue // a damaged group file is for the group's consumer to report
-		}
-		fi, err := os.Lstat(dir.Group(name))
-		if err != nil {
-			return err
-		}
-		if err := files.Replace(dir.Group(name), Encode(logID, end), fi.Mode().Perm()); err != nil {
-			return err
+		if err := clamp(dir, name, logID, end); err != nil {
+			return fmt.Errorf("group %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func clamp(dir layout.Dir, name string, logID [16]byte, end int64) error {
+	f, err := files.OpenSized(dir.Group(name), fileBytes, true)
+	if err != nil {
+		return clampUnwritable(dir, name, logID, end)
+	}
+	defer f.Close()
+	b := make([]byte, fileBytes)
+	if _, err := f.ReadAt(b, 0); err != nil {
+		return err
+	}
+	latest, err := decode(b, logID)
+	if err != nil || latest.sequence == 0 || latest.offset <= end {
+		return nil // a damaged group file is for the group's consumer to report
+	}
+	p := place{sequence: latest.sequence + 1, offset: end}
+	if _, err := f.WriteAt(p.encode(logID), p.position()); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// clampUnwritable puts a new file in the place of one that its owner lets us
+// read but not write.
+func clampUnwritable(dir layout.Dir, name string, logID [16]byte, end int64) error {
+	offset, committed, err := Read(dir, name, logID)
+	if err != nil || !committed || offset <= end {
+		return nil
+	}
+	fi, err := os.Lstat(dir.Group(name))
+	if err != nil {
+		return err
+	}
+	return files.Replace(dir.Group(name), Encode(logID, end), fi.Mode().Perm())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 
 	"github.com/seed27ccf144/mlog/index"
@@ -63,7 +64,7 @@ func OpenOrCreate(path string, want index.Header, mode fs.FileMode) (*File, erro
 // later one wins, and the entries that the earlier one loses are noted again by
 // the next scan.
 func Write(path string, want index.Header, t *index.Table, mode fs.FileMode) error {
-	tmp := fmt.Sprintf("%s.tmp-%d", path, os.Getpid())
+	tmp := fmt.Sprintf("%s%s%016x", path, files.TempMark, rand.Uint64())
 	f, err := files.CreateAllocated(tmp, index.FileBytes(want.SegmentBytes), mode)
 	if err != nil {
 		return err

@@ -29,8 +29,10 @@ type Settings struct {
 // The meta file comes last: until it is there, there is no log, and whoever
 // comes next starts over.
 func (d Dir) Create(ctx context.Context, s Settings) (Meta, error) {
-	if m, err := d.ReadMeta(); err == nil || !errors.Is(err, fs.ErrNotExist) && !d.isUnborn() {
-		return m, err
+	if m, err := d.ReadMeta(); err == nil {
+		return m, nil
+	} else if !errors.Is(err, fs.ErrNotExist) && !d.isUnborn() {
+		return d.ReadMeta() // again: somebody else may have finished in between
 	}
 	modes := ModesFor(s.Mode)
 	if err := files.Mkdir(string(d), modes.Dir); err != nil {
@@ -88,7 +90,7 @@ func (d Dir) isUnborn() bool {
 		return false
 	}
 	for _, name := range names {
-		stem, _, _ := strings.Cut(name, ".tmp-")
+		stem, _, _ := strings.Cut(name, files.TempMark)
 		switch stem {
 		case producersName, groupsName, retentionName, wakeName:
 		case metaName:

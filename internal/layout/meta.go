@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -139,10 +140,8 @@ func readSmall(path string) ([]byte, error) {
 	defer f.Close()
 	b := make([]byte, 4096)
 	n, err := f.ReadAt(b, 0)
-	if n == 0 && err != nil && n != len(b) {
-		if fi, serr := f.Stat(); serr != nil || fi.Size() != 0 {
-			return nil, err
-		}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
 	return b[:n], nil
 }

@@ -18,6 +18,12 @@ const (
 	retentionBytes   = 64
 	retentionMagic   = "mlogretn"
 	retentionVersion = 1
+
+	retentionOffVersion  = 8
+	retentionOffLogID    = 16
+	retentionOffMaxBytes = 32
+	retentionOffMaxAge   = 40
+	retentionOffSum      = 56
 )
 
 // Retention says what of a log may be dropped, always by whole segments and
@@ -39,31 +45,34 @@ func (r Retention) Check() error {
 func (r Retention) Encode(logID [16]byte) []byte {
 	b := make([]byte, retentionBytes)
 	copy(b, retentionMagic)
-	binary.LittleEndian.PutUint32(b[8:], retentionVersion)
-	copy(b[16:], logID[:])
-	binary.LittleEndian.PutUint64(b[32:], uint64(r.Bytes))
-	binary.LittleEndian.PutUint64(b[40:], uint64(r.Age))
-	binary.LittleEndian.PutUint64(b[56:], xxhash.Sum64(b[:56]))
+	binary.LittleEndian.PutUint32(b[retentionOffVersion:], retentionVersion)
+	copy(b[retentionOffLogID:], logID[:])
+	binary.LittleEndian.PutUint64(b[retentionOffMaxBytes:], uint64(r.Bytes))
+	binary.LittleEndian.PutUint64(b[retentionOffMaxAge:], uint64(r.Age))
+	binary.LittleEndian.PutUint64(b[retentionOffSum:], xxhash.Sum64(b[:retentionOffSum]))
 	return b
 }
 
 // DecodeRetention reads and checks the bytes of a retention file.
 func DecodeRetention(b []byte, logID [16]byte) (Retention, error) {
 	var r Retention
-	if len(b) != retentionBytes || string(b[:8]) != retentionMagic {
+	if len(b) < retentionOffVersion+4 || string(b[:len(retentionMagic)]) != retentionMagic {
 		return r, errors.New("retention: not a retention file")
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != retentionVersion {
+	if v := binary.LittleEndian.Uint32(b[retentionOffVersion:]); v != retentionVersion {
 		return r, fmt.Errorf("retention: %w: version %d, this build knows %d", ErrIncompatible, v, retentionVersion)
 	}
-	if binary.LittleEndian.Uint64(b[56:]) != xxhash.Sum64(b[:56]) {
+	if len(b) != retentionBytes {
+		return r, fmt.Errorf("retention has %d bytes where %d are expected: it was cut or is foreign", len(b), retentionBytes)
+	}
+	if binary.LittleEndian.Uint64(b[retentionOffSum:]) != xxhash.Sum64(b[:retentionOffSum]) {
 		return r, errors.New("retention: checksum mismatch, the file is damaged")
 	}
-	if [16]byte(b[16:32]) != logID {
+	if [16]byte(b[retentionOffLogID:retentionOffMaxBytes]) != logID {
 		return r, errors.New("retention: the file belongs to another log")
 	}
-	r.Bytes = int64(binary.LittleEndian.Uint64(b[32:]))
-	r.Age = time.Duration(binary.LittleEndian.Uint64(b[40:]))
+	r.Bytes = int64(binary.LittleEndian.Uint64(b[retentionOffMaxBytes:]))
+	r.Age = time.Duration(binary.LittleEndian.Uint64(b[retentionOffMaxAge:]))
 	return r, r.Check()
 }
 
