@@ -142,7 +142,13 @@ func (s *syncer) once() error {
 		return err
 	}
 	for {
-		if err := s.open(base); err != nil {
+		err := s.open(base)
+		if missing(err) { // retention was quicker; what is gone needs no sync
+			if base, err = s.firstUnsynced(); err == nil {
+				continue
+			}
+		}
+		if err != nil {
 			return err
 		}
 		tail := s.cur.Tail()

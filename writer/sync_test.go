@@ -144,3 +144,23 @@ func TestCloseMakesDurable(t *testing.T) {
 		t.Errorf("%d records are durable after Close, want 1", got)
 	}
 }
+
+// Retention may remove a segment that the sync is about to come to. What is gone
+// needs no sync, and what is left gets it.
+func TestSyncWhileRetentionRemovesSegments(t *testing.T) {
+	dir := newLog(t)
+	setRetention(t, dir, layout.Retention{Bytes: 2 * smallest})
+	w := openWriter(t, dir)
+	for i := range int64(300) {
+		mustAppend(t, w, big("x"))
+		if i%10 != 9 {
+			continue
+		}
+		if err := w.SyncAll(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := durableOffset(t, dir); got != i+1 {
+			t.Fatalf("%d records are durable, want %d", got, i+1)
+		}
+	}
+}
