@@ -40,45 +40,61 @@ func (e *RangeError) Is(target error) bool { return target == ErrOutOfRange }
 // The producers' words lead there in one step, whatever the log holds. Without
 // them, after a reboot, the walk begins at the last place that is known to be on
 // disk, as recovery will; the cached tails may be ahead of what survived.
-func (s *Source) tail() (v *view, c segment.Cursor, err error) {
-	ctl, err := s.control()
-	if err != nil {
-		return nil, c, err
-	}
-	from := (*segment.Segment).Durable
-	if ctl == nil {
-		v, err = s.lastMarked()
-	} else {
-		from = (*segment.Segment).Tail
-		var active int64
-		if active, err = ctl.ActiveBase(); err == nil {
-			v, err = s.view(active)
+func (s *Source) tail() (*view, segment.Cursor, error) {
+	const attempts = 100
+	for range attempts {
+		ctl, err := s.control()
+		if err != nil {
+			return nil, segment.Cursor{}, err
 		}
+		if ctl == nil {
+			v, err := s.lastMarked()
+			if v == nil || err != nil {
+				return nil, segment.Cursor{}, err
+			}
+			return s.walk(v, (*segment.Segment).Durable, true)
+		}
+		active, err := ctl.ActiveBase()
+		if err != nil {
+			return nil, segment.Cursor{}, err
+		}
+		v, err := s.view(active)
+		var c segment.Cursor
+		if err == nil {
+			v, c, err = s.walk(v, (*segment.Segment).Tail, false)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return v, c, err
+		}
+		// Producers have rolled on since, and retention has followed them.
 	}
-	if v == nil || err != nil {
-		return nil, c, err
-	}
+	return nil, segment.Cursor{}, fmt.Errorf("%s: the segment that is written to cannot be found: %w", s.dir, fs.ErrNotExist)
+}
+
+// walk goes on from v to the last segment, scanning each from the place that from
+// says. It takes v over. Where the name of a next segment may have been lost, the
+// end marker before it counts as the end.
+func (s *Source) walk(v *view, from func(*segment.Segment) segment.Cursor, nameMayBeLost bool) (*view, segment.Cursor, error) {
 	for {
 		var scan segment.Scan
-		if err := fault.Run(func() error {
+		err := fault.Run(func() error {
 			scan = v.Scan(from(v.Segment), nil)
 			return nil
-		}); err != nil {
-			s.release(v)
-			return nil, c, err
-		}
-		if !scan.Sealed {
+		})
+		if err == nil && !scan.Sealed {
 			return v, scan.End, nil
 		}
-		next, err := s.view(v.Base + scan.End.Count)
-		if err != nil {
-			if ctl == nil && errors.Is(err, fs.ErrNotExist) {
-				return v, scan.End, nil
-			}
-			s.release(v)
-			return nil, c, err
+		var next *view
+		if err == nil {
+			next, err = s.view(v.Base + scan.End.Count)
+		}
+		if nameMayBeLost && errors.Is(err, fs.ErrNotExist) {
+			return v, scan.End, nil
 		}
 		s.release(v)
+		if err != nil {
+			return nil, segment.Cursor{}, err
+		}
 		v = next
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -184,4 +186,38 @@ func ExampleRangeError() {
 	// Output:
 	// offset 3 is gone: the log starts at offset 10
 	// offset 30 is not there yet: the log ends at offset 20
+}
+
+// Producers roll and retention drops segments as fast as they can, while somebody
+// asks where the log ends and reads what is there.
+func TestEndWhileRetentionFollowsTheRolls(t *testing.T) {
+	dir, w := newLog(t)
+	meta := readMeta(t, dir)
+	if err := dir.WriteRetention(&meta, layout.Retention{Bytes: smallest}); err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				appendTexts(t, w, strings.Repeat("x", 50_000))
+			}
+		}
+	}()
+	src := openSource(t, dir)
+	last := int64(0)
+	for range 3000 {
+		end, err := src.End()
+		if err != nil || end < last {
+			t.Errorf("the end is %d after %d, error %v", end, last, err)
+			break
+		}
+		last = end
+	}
+	close(stop)
+	<-done
 }
