@@ -1,0 +1,17 @@
+package wake
+
+import (
+	"testing"
+
+	"github.com/seed27ccf144/mlog/internal/formattest"
+	"github.com/seed27ccf144/mlog/internal/layout"
+)
+
+// TestDoc compares docs/format.md with the constants.
+func TestDoc(t *testing.T) {
+	formattest.Mentions(t, Backstop.String()[:3]+" ms")
+	formattest.Same(t, "wake", formattest.Fields(t, "wake", layout.WakeBytes), map[string]formattest.Field{
+		"sequence": {Offset: offSequence, Width: 4},
+		"flag":     {Offset: offFlag, Width: 4},
+	})
+}
