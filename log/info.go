@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"path"
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/group"
@@ -32,10 +33,10 @@ type GroupInfo struct {
 }
 
 // DamageInfo is a part of the log that is seen at a glance to be unusable: a
-// segment that is missing or has a bad header. It takes a reader to find damage
+// segment with a bad header, or a group's file. It takes a reader to find damage
 // within a segment.
 type DamageInfo struct {
-	Segment string
+	Segment string // name of the file in the log's directory
 	Reason  string
 }
 
@@ -72,8 +73,7 @@ func (l *Log) Info() (Info, error) {
 	if err != nil {
 		return info, err
 	}
-	info.Groups, err = l.groups(info.StartOffset, info.EndOffset)
-	return info, err
+	return info, l.groups(&info)
 }
 
 func (l *Log) glance() ([]DamageInfo, int, error) {
@@ -85,22 +85,24 @@ func (l *Log) glance() ([]DamageInfo, int, error) {
 	return infos, segments, err
 }
 
-func (l *Log) groups(start, end int64) ([]GroupInfo, error) {
+// groups adds the consumer groups. What is wrong with one is no reason to say
+// nothing of the others.
+func (l *Log) groups(info *Info) error {
 	names, err := l.dir.GroupNames()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var infos []GroupInfo
 	for _, name := range names {
 		offset, committed, err := group.Read(l.dir, name, l.meta.LogID)
 		if err != nil {
-			return nil, err
+			info.Damage = append(info.Damage, DamageInfo{Segment: path.Join("groups", name), Reason: err.Error()})
+			continue
 		}
-		info := GroupInfo{Name: name, Committed: offset, Lag: end - max(offset, start)}
+		g := GroupInfo{Name: name, Committed: offset, Lag: info.EndOffset - max(offset, info.StartOffset)}
 		if !committed {
-			info.Committed = -1
+			g.Committed = -1
 		}
-		infos = append(infos, info)
+		info.Groups = append(info.Groups, g)
 	}
-	return infos, nil
+	return nil
 }

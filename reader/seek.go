@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -151,7 +152,7 @@ func (s *Source) find(offset int64) (place, error) {
 	}
 	if i < 0 {
 		if len(bases) == 0 && offset == 0 {
-			return place{}, nil // no producer has opened the log yet
+			return place{}, s.neverWritten()
 		}
 		return place{}, s.outOfRange(offset)
 	}
@@ -171,6 +172,15 @@ func (s *Source) find(offset int64) (place, error) {
 		s.release(v)
 	}
 	return p, err
+}
+
+// neverWritten returns nil if a log without segments is one that no producer has
+// opened yet, and else the damage that it is.
+func (s *Source) neverWritten() error {
+	if _, err := os.Lstat(s.dir.Control()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return &segment.DamageError{Segment: layout.SegmentName(0), Last: -1, Reason: "all segment files are missing"}
 }
 
 // holds reports whether the batch at p has a record with this offset.

@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -41,7 +43,12 @@ type Source struct {
 	mu    sync.Mutex
 	users int // the opener and every reader; the last one unmaps
 	ctl   *control.Control
-	views map[int64]*view
+	// checked is when ctl was last found to be the file of its name; replaced are
+	// the mappings of files that it was not any more, kept for who may use them.
+	checked  time.Time
+	ctlFile  fs.FileInfo
+	replaced []*control.Control
+	views    map[int64]*view
 }
 
 // A view is a segment mapped for reading, shared by the readers that are in it.
@@ -95,10 +102,12 @@ func (s *Source) Drop() {
 		return
 	}
 	s.wake.Close()
-	if s.ctl != nil {
-		s.ctl.Close()
+	for _, ctl := range append(s.replaced, s.ctl) {
+		if ctl != nil {
+			ctl.Close()
+		}
 	}
-	s.ctl = nil
+	s.ctl, s.replaced = nil, nil
 }
 
 // control returns the producers' words, or nil while there are none of this
@@ -108,7 +117,18 @@ func (s *Source) control() (*control.Control, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctl != nil {
-		return s.ctl, nil
+		if s.isCurrent() {
+			return s.ctl, nil
+		}
+		s.replaced = append(s.replaced, s.ctl)
+		s.ctl = nil
+	}
+	fi, err := os.Lstat(s.dir.Control())
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
 	}
 	ctl, err := control.Open(s.dir.Control(), s.meta.LogID, false)
 	if errors.Is(err, control.ErrStale) || errors.Is(err, fs.ErrNotExist) {
@@ -117,8 +137,23 @@ func (s *Source) control() (*control.Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.ctl = ctl
+	s.ctl, s.ctlFile, s.checked = ctl, fi, time.Now()
 	return ctl, nil
+}
+
+// controlCheck is how long a replaced control file goes unnoticed.
+const controlCheck = time.Second
+
+// isCurrent reports whether the mapped control file still is the one of that
+// name. Where a system does not tell its boots apart, each recovery makes it anew
+// under the readers that are there.
+func (s *Source) isCurrent() bool {
+	if time.Since(s.checked) < controlCheck {
+		return true
+	}
+	s.checked = time.Now()
+	fi, err := os.Lstat(s.dir.Control())
+	return err == nil && os.SameFile(fi, s.ctlFile)
 }
 
 // view maps the segment with this base offset. The error is fs.ErrNotExist when

@@ -260,3 +260,27 @@ func TestWakeFileCutUnderReaders(t *testing.T) {
 		}
 	}
 }
+
+// A control file made anew under a live reader does not leave it with the words
+// of the old one for ever.
+func TestControlReplacedUnderDurableReader(t *testing.T) {
+	dir, w := newLog(t)
+	appendTexts(t, w, "a")
+	if err := w.SyncAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t, openSource(t, dir), reader.Options{Until: reader.Unbounded, Durable: true})
+	wantNext(t, r, 0, "a")
+	w.Close()
+	if err := os.Remove(dir.Control()); err != nil {
+		t.Fatal(err)
+	}
+	w = openWriter(t, dir)
+	appendTexts(t, w, "b")
+	if err := w.SyncAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Next(context.Background(), new(segment.Record)); err != nil { // the test's time-out is the bound
+		t.Fatal(err)
+	}
+}

@@ -22,6 +22,7 @@ func TestDoc(t *testing.T) {
 		"tail":         {Offset: offTail, Width: 8},
 		"last time":    {Offset: offLast, Width: 8},
 		"durable mark": {Offset: offDurable, Width: 8},
+		"successor":    {Offset: offSuccessor, Width: 8},
 	})
 	// The positions in a batch's header have no names in the code: it is short,
 	// and the golden files hold it.

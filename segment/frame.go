@@ -35,6 +35,7 @@ var ErrNoFrame = errors.New("no batch here yet")
 type BadFrameError struct {
 	Position int64
 	Reason   string
+	Later    bool // they are a batch, of a later version of the format
 }
 
 func (e *BadFrameError) Error() string {
@@ -98,14 +99,14 @@ func putFrame(data []byte, pos int64, epoch uint64, f *Frame, bodySum uint64) {
 // once: a hostile writer may change it under our eyes.
 func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 	if pos&(frameAlign-1) != 0 || pos < HeaderBytes || pos+FrameBytes > int64(len(data)) {
-		return &BadFrameError{pos, "position outside the segment"}
+		return &BadFrameError{Position: pos, Reason: "position outside the segment"}
 	}
 	length := mapping.Uint32(data, int(pos)).Load()
 	if length == 0 {
 		return ErrNoFrame
 	}
 	if length < FrameBytes || int64(length) > int64(len(data))-pos {
-		return &BadFrameError{pos, fmt.Sprintf("length %d does not fit", length)}
+		return &BadFrameError{Position: pos, Reason: fmt.Sprintf("length %d does not fit", length)}
 	}
 	var h [FrameBytes]byte
 	copy(h[4:], data[pos+4:pos+FrameBytes])
@@ -120,7 +121,7 @@ func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 	f.Checksum = binary.LittleEndian.Uint64(h[24:])
 	f.Body = data[pos+FrameBytes : pos+int64(length) : pos+int64(length)]
 	if f.Checksum != checksum(epoch+uint64(pos), h[:], xxhash.Sum64(f.Body)) {
-		return &BadFrameError{pos, "checksum mismatch"}
+		return &BadFrameError{Position: pos, Reason: "checksum mismatch"}
 	}
 	return f.plausible(int64(len(data)))
 }
@@ -130,10 +131,11 @@ func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 // further checks: a commit word follows within the segment of this size, and
 // the counts of a segment's batches add up to less than its bytes.
 func (f *Frame) plausible(size int64) error {
-	bad := func(reason string) error { return &BadFrameError{f.Position, reason} }
+	bad := func(reason string) error { return &BadFrameError{Position: f.Position, Reason: reason} }
 	switch {
 	case f.attrs&^attrKnown != 0:
-		return bad(fmt.Sprintf("unknown attributes %#x", f.attrs&^attrKnown))
+		return &BadFrameError{Position: f.Position, Later: true,
+			Reason: fmt.Sprintf("attributes %#x of a later version; use a newer mlog", f.attrs&^attrKnown)}
 	case f.Base < 0 || f.Base > maxOffset:
 		return bad("base offset out of bounds")
 	case f.IsEnd() && (f.Count != 0 || len(f.Body) != 0 || f.attrs != attrEnd):

@@ -32,9 +32,10 @@ const (
 	offSum      = 72
 	endOfFixed  = 80
 
-	offTail    = 128 // Cursor, packed: where the next batch goes
-	offLast    = 136 // append time of the newest batch, ns
-	offDurable = 256 // Cursor, packed: all before it is on disk
+	offTail      = 128 // Cursor, packed: where the next batch goes
+	offLast      = 136 // append time of the newest batch, ns
+	offDurable   = 256 // Cursor, packed: all before it is on disk
+	offSuccessor = 264 // base offset of the next segment once its name is on disk, else 0
 )
 
 // A FileHeader is the part of a segment's header that never changes.

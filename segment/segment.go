@@ -104,6 +104,15 @@ func (s *Segment) RaiseDurable(c Cursor) {
 	}
 }
 
+// Successor returns the base offset of the next segment if that segment's name
+// and first contents are known to be on disk, else 0. Like the durable mark it may
+// be older than the truth and is never newer: a successor that it names and that
+// is missing is damage, and not a name that a power loss took.
+func (s *Segment) Successor() int64 { return int64(s.word64(offSuccessor).Load()) }
+
+// SetSuccessor stores it, after that sync.
+func (s *Segment) SetSuccessor(base int64) { s.word64(offSuccessor).Store(uint64(base)) }
+
 func (s *Segment) cursor(off int64) Cursor {
 	c := UnpackCursor(s.word64(off).Load())
 	if c.Position < HeaderBytes || c.Position > s.Size-EndMarkerBytes || c.Count > s.Size || (c.Position == HeaderBytes) != (c.Count == 0) {
@@ -169,7 +178,7 @@ func (s *Segment) Read(pos, want int64, f *Frame) error {
 		return err
 	}
 	if f.Base != want {
-		return &BadFrameError{pos, fmt.Sprintf("base offset %d where %d belongs", f.Base, want)}
+		return &BadFrameError{Position: pos, Reason: fmt.Sprintf("base offset %d where %d belongs", f.Base, want)}
 	}
 	return nil
 }

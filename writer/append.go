@@ -268,18 +268,8 @@ func (w *Writer) place(r *request, now int64) {
 // index, and telling the keeper that there is something to flush. Nothing here
 // can undo the append, so its faults are not the caller's.
 func (w *Writer) afterRelease(r *request, others []*request) {
+	w.wake.Signal()
 	err := fault.Run(func() error {
-		w.wake.Signal()
-		return nil
-	})
-	if err != nil { // the file was cut, and with it the flag that a consumer may have raised
-		w.wake.Restore()
-		_ = fault.Run(func() error {
-			w.wake.SignalAlways()
-			return nil
-		})
-	}
-	err = fault.Run(func() error {
 		w.note(r)
 		for _, o := range others {
 			w.note(o)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/seed27ccf144/mlog/internal/bootid"
 	"github.com/seed27ccf144/mlog/internal/control"
@@ -76,6 +77,10 @@ func (w *Writer) recoverLog() error {
 		return err
 	}
 	if len(bases) == 0 {
+		if w.hadProducer() {
+			return &segment.DamageError{Segment: layout.SegmentName(0), Last: -1,
+				Reason: "all segment files are missing, and there have been some; restore them or remove the directory"}
+		}
 		h, err := w.createSegment(segment.FileHeader{LogID: w.meta.LogID, Epoch: rand.Uint64(), Size: w.meta.SegmentBytes})
 		if err != nil {
 			return fmt.Errorf("create the first segment: %w", err)
@@ -83,7 +88,7 @@ func (w *Writer) recoverLog() error {
 		h.release()
 		bases = []int64{0}
 	}
-	r := &recovery{w: w, bases: bases}
+	r := &recovery{w: w, bases: bases, stamp: time.Now().UTC().Format("20060102T150405.000000000Z")}
 	defer r.close()
 	if err := fault.Run(r.run); err != nil {
 		return fmt.Errorf("recover %s: %w", w.dir, err)
@@ -94,20 +99,38 @@ func (w *Writer) recoverLog() error {
 	if err := w.dir.CreateWake(w.meta.Mode); err != nil {
 		return err
 	}
+	w.dir.SweepTemporary()
 	_ = os.Remove(w.dir.Spare())
 	_ = os.Remove(w.dir.Unfinished())
 	return control.Create(w.dir.Control(), w.meta.LogID, w.modes.Data, control.State{Active: r.last.Base, Durable: r.end})
 }
 
+// hadProducer reports whether anybody has ever got as far as appending: a first
+// segment was on disk before the files that it looks for.
+func (w *Writer) hadProducer() bool {
+	for _, path := range []string{w.dir.Control(), w.dir.Slot(1)} {
+		if _, err := os.Lstat(path); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // A recovery is one walk over the segments that may not be wholly on disk.
 type recovery struct {
 	w     *Writer
+	stamp string  // when it began: part of the names in cut/, so that none is ever replaced
 	bases []int64 // of the segments that there are
-	last  *handle // where the log ends
-	end   int64   // its end offset
+	// before and last are the segments that the walk has come to; at its end the
+	// log ends in last, at the offset end.
+	before, last *handle
+	end          int64
 }
 
-func (r *recovery) close() { r.last.release() }
+func (r *recovery) close() {
+	r.before.release()
+	r.last.release()
+}
 
 // run walks from the oldest segment that is not known to be sealed and synced.
 func (r *recovery) run() error {
@@ -120,10 +143,18 @@ func (r *recovery) run() error {
 		if err != nil {
 			return err
 		}
-		r.last.release()
-		r.last = h
+		r.before.release()
+		r.before, r.last = r.last, h
 		scan := h.Scan(h.Durable(), nil)
 		r.end = h.end(scan.End)
+		var bad *segment.BadFrameError
+		if errors.As(scan.Bad, &bad) && bad.Later {
+			return fmt.Errorf("%w: segment %s: %w", layout.ErrIncompatible, layout.SegmentName(h.Base), bad)
+		}
+		if i+1 == len(r.bases) && scan.Sealed && h.Successor() == r.end {
+			return &segment.DamageError{Segment: layout.SegmentName(r.end), First: r.end, Last: r.end - 1,
+				Reason: "the segment file is missing although it was durable; nothing was changed"}
+		}
 		// A next segment that begins just where this one ends says that nothing
 		// is missing but the end marker: it did not reach the disk, or the roll
 		// was cut short before it.
@@ -140,6 +171,9 @@ func (r *recovery) run() error {
 		}
 		if err := r.settle(h, scan.End); err != nil {
 			return err
+		}
+		if r.before != nil { // now that our name is on disk
+			r.before.SetSuccessor(h.Base)
 		}
 		if !follows && !scan.Sealed {
 			return nil
@@ -297,7 +331,7 @@ func (r *recovery) copyAside(from, to int64) error {
 	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s.%d-%d", layout.SegmentName(r.last.Base), from, to)
+	name := fmt.Sprintf("%s.%s.%d-%d", layout.SegmentName(r.last.Base), r.stamp, from, to)
 	return files.Replace(filepath.Join(r.w.dir.Cut(), name), r.last.Bytes()[from:to], r.w.modes.Data)
 }
 
@@ -309,7 +343,7 @@ func (r *recovery) setAside(i int) error {
 	}
 	for j := len(r.bases) - 1; j >= i; j-- {
 		name := layout.SegmentName(r.bases[j])
-		if err := os.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name)); err != nil {
+		if err := os.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name+"."+r.stamp)); err != nil {
 			return err
 		}
 		_ = os.Remove(r.w.dir.Index(r.bases[j]))

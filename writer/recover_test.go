@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/seed27ccf144/mlog/internal/group"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -287,6 +289,25 @@ func TestRecoveryRefusesDamageBelowDurableMark(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"the newest segment is gone, which was durable": func(t *testing.T, dir layout.Dir) {
+			if err := os.Remove(dir.Segment(6)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"all segments are gone": func(t *testing.T, dir layout.Dir) {
+			for _, base := range []int64{0, 3, 6} {
+				if err := os.Remove(dir.Segment(base)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"all segments and the control file are gone": func(t *testing.T, dir layout.Dir) {
+			for _, path := range []string{dir.Segment(0), dir.Segment(3), dir.Segment(6), dir.Control()} {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
 		"a synced segment is gone": func(t *testing.T, dir layout.Dir) {
 			if err := os.Remove(dir.Segment(3)); err != nil {
 				t.Fatal(err)
@@ -401,5 +422,52 @@ func TestOpenWithinABootRecoversNothing(t *testing.T) {
 	}
 	if base := mustAppend(t, v, "b"); base != 1 {
 		t.Errorf("the second producer appended at offset %d, want 1", base)
+	}
+}
+
+// A batch that verifies but has attributes that this build does not know was
+// written by a later one. It is not a torn end.
+func TestRecoveryRefusesLaterVersions(t *testing.T) {
+	dir := unsynced(t)
+	at := positionsOf(t, dir, 0)
+	data, err := os.ReadFile(dir.Segment(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := segment.DecodeHeader(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := data[at[3]:at[4]]
+	frame[4] |= 1 << 5
+	salted := binary.LittleEndian.AppendUint64(nil, h.Epoch+uint64(at[3]))
+	salted = append(salted, frame[:24]...)
+	salted = binary.LittleEndian.AppendUint64(salted, xxhash.Sum64(frame[32:33]))
+	binary.LittleEndian.PutUint64(frame[24:], xxhash.Sum64(salted))
+	overwrite(t, dir, 0, at[3], frame)
+	before := snapshot(t, dir)
+	if _, err := tryOpen(t, dir); !errors.Is(err, layout.ErrIncompatible) {
+		t.Errorf("opening gave %v", err)
+	}
+	if !equalSnapshots(before, snapshot(t, dir)) {
+		t.Error("opening a later version's log changed its files")
+	}
+}
+
+// Two recoveries at the same place keep what each of them cut.
+func TestNothingCutIsEverReplaced(t *testing.T) {
+	dir, _ := rolledUnsynced(t)
+	for i := range 3 {
+		overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X")) // behind the durable record
+		openWriter(t, dir).Close()
+		names, err := filepath.Glob(filepath.Join(dir.Cut(), "*"))
+		if err != nil || len(names) != 3+i {
+			t.Fatalf("after %d recoveries: %q, %v", i+1, names, err)
+		}
+		w := openWriter(t, dir)
+		mustAppend(t, w, big("again"))
+		w.Close()
+		clearDurableMark(t, dir, 0)
+		reboot(t, dir)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -209,12 +210,30 @@ func (s *syncer) flush() error {
 	if err == nil && s.w.ctl.Named.Load() <= uint64(s.cur.Base) {
 		if err = files.SyncOpenDir(s.dir); err == nil {
 			control.Raise(s.w.ctl.Named, uint64(s.cur.Base)+1)
+			s.tellPredecessor()
 		}
 	}
 	if err != nil {
 		return s.poison(err)
 	}
 	return nil
+}
+
+// tellPredecessor stores in the segment before the current one that this one is
+// on disk. It is a help to recovery and may fail: nothing is promised of it.
+func (s *syncer) tellPredecessor() {
+	bases, err := s.w.dir.Segments()
+	if err != nil {
+		return
+	}
+	i, found := slices.BinarySearch(bases, s.cur.Base)
+	if !found || i == 0 {
+		return
+	}
+	if h, err := openHandle(s.w.dir, s.w.meta.LogID, bases[i-1]); err == nil {
+		h.SetSuccessor(s.cur.Base)
+		h.release()
+	}
 }
 
 // poison makes a failed sync everybody's, for good: the kernel has dropped the

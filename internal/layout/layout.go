@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed27ccf144/mlog/internal/files"
 )
 
 // Names in a log's directory.
@@ -55,7 +57,7 @@ func (d Dir) Spare() string { return d.join(spareName) }
 func (d Dir) Unfinished() string { return d.join(unfinishedName) }
 
 // NextSpare is the spare that the holder of SpareLock is just making.
-func (d Dir) NextSpare() string { return d.join(spareName + ".tmp-") }
+func (d Dir) NextSpare() string { return d.join(spareName + files.TempMark) }
 
 // Slot is the lock file of a producer.
 func (d Dir) Slot(n int) string { return d.join(producersName, fmt.Sprintf("%05d", n)) }
@@ -134,6 +136,22 @@ func CheckGroupName(name string) error {
 		return fmt.Errorf("group name %q: use 1 to %d letters, digits, '.', '_' and '-', not beginning with '.'", name, maxGroupName)
 	}
 	return nil
+}
+
+// SweepTemporary removes what unfinished replacements of files left behind. Nobody
+// else may be using the log.
+func (d Dir) SweepTemporary() {
+	for _, dir := range []string{string(d), d.Groups()} {
+		names, err := readNames(dir)
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			if strings.Contains(name, files.TempMark) {
+				_ = os.Remove(filepath.Join(dir, name))
+			}
+		}
+	}
 }
 
 // GroupNames lists the consumer groups, in order.

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/futex"
 	"github.com/seed27ccf144/mlog/internal/layout"
@@ -84,7 +85,12 @@ func (f *File) Close() error { return f.m.Close() }
 // what the consumers wait for is visible. One of several producers does the
 // work: the one that lowers the flag.
 func (f *File) Signal() {
-	if f.flag.Load() != 0 && f.flag.Swap(0) != 0 {
+	lowered := false
+	err := fault.Run(func() error {
+		lowered = f.flag.Load() != 0 && f.flag.Swap(0) != 0
+		return nil
+	})
+	if lowered || err != nil { // with the file cut, nobody knows whether the flag was up
 		f.SignalAlways()
 	}
 }
@@ -92,8 +98,15 @@ func (f *File) Signal() {
 // SignalAlways wakes all consumers whatever the flag says: after a repair, since
 // the dead producer may have lowered the flag and not come to the wake.
 func (f *File) SignalAlways() {
-	f.sequence.Add(1)
-	futex.Wake(f.sequence, futex.All)
+	signal := func() error {
+		f.sequence.Add(1)
+		futex.Wake(f.sequence, futex.All)
+		return nil
+	}
+	if fault.Run(signal) != nil {
+		f.Restore()
+		_ = fault.Run(signal)
+	}
 }
 
 // Backstop bounds a consumer's sleep. It covers a producer that was killed
