@@ -8,36 +8,21 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
-// batchLength is what a batch of one of numbered's records takes, for three-digit
-// numbers.
-const batchLength = (32 + 204 + 7) &^ 7
-
 func positionOf(t *testing.T, dir layout.Dir, base, offset int64) int64 {
 	t.Helper()
-	f, err := os.Open(dir.Segment(base))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := segment.Map(f, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	found := int64(-1)
-	s.Scan(segment.Cursor{Position: segment.HeaderBytes}, func(f *segment.Frame) {
-		if f.Base == offset {
-			found = f.Position
+	batches, _ := logtest.Batches(t, dir, base)
+	for _, b := range batches {
+		if b.Base == offset {
+			return b.Position
 		}
-	})
-	if found < 0 {
-		t.Fatalf("no batch begins at offset %d", offset)
 	}
-	return found
+	t.Fatalf("no batch begins at offset %d", offset)
+	return 0
 }
 
 // The records around damage stay readable; the gap is an error that says what is
@@ -48,7 +33,7 @@ func TestDamagedBatch(t *testing.T) {
 	second := bases(t, dir)[1]
 	hit := second + 10
 	position := positionOf(t, dir, second, hit)
-	overwrite(t, dir, second, position+40, []byte("X"))
+	logtest.Overwrite(t, dir, second, position+40, []byte("X"))
 
 	src := openSource(t, dir)
 	r := newReader(t, src, following(hit-2))
@@ -83,7 +68,7 @@ func TestDamagedLengthAndZeroedPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, w := newLog(t)
 			numbered(t, w, 700)
-			overwrite(t, dir, 0, positionOf(t, dir, 0, 50), junk)
+			logtest.Overwrite(t, dir, 0, positionOf(t, dir, 0, 50), junk)
 			r := newReader(t, openSource(t, dir), following(50))
 			var rec segment.Record
 			_, err := r.TryNext(&rec)
@@ -164,7 +149,7 @@ func TestReaderBeforeRecovery(t *testing.T) {
 	appendTexts(t, w, "a")
 	appendTexts(t, w, "torn")
 	w.Close()
-	overwrite(t, dir, 0, positionOf(t, dir, 0, 1)+33, []byte("X"))
+	logtest.Overwrite(t, dir, 0, positionOf(t, dir, 0, 1)+33, []byte("X"))
 	if err := os.Remove(dir.Control()); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +182,7 @@ func TestDamageBelowDurableMarkBeforeRecovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
-	overwrite(t, dir, 0, positionOf(t, dir, 0, 0)+32, []byte("X"))
+	logtest.Overwrite(t, dir, 0, positionOf(t, dir, 0, 0)+32, []byte("X"))
 	if err := os.Remove(dir.Control()); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,19 +112,6 @@ func wantNothing(t testing.TB, r *reader.Reader) {
 	var rec segment.Record
 	if ok, err := r.TryNext(&rec); ok || err != nil {
 		t.Fatalf("read %v %.20q, error %v; want nothing", ok, rec.Value, err)
-	}
-}
-
-// overwrite stores bytes in a segment's file.
-func overwrite(t *testing.T, dir layout.Dir, base, position int64, data []byte) {
-	t.Helper()
-	f, err := os.OpenFile(dir.Segment(base), os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(data, position); err != nil {
-		t.Fatal(err)
 	}
 }
 

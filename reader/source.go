@@ -4,9 +4,9 @@
 // Reader and writer know nothing of each other. They meet in the mapped files
 // only, as two processes do.
 //
-// Reading order: source.go (what the readers of a process share), seek.go (from
-// an offset or a time to a position), reader.go (one reader), damage.go (what it
-// does when bytes do not verify).
+// Reading order: source.go (what the readers of a process share), seek.go and
+// lookup.go (from an offset or a time to a position), reader.go (one reader),
+// damage.go (what it does when bytes do not verify).
 package reader
 
 import (

@@ -10,6 +10,7 @@ import (
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
@@ -123,16 +124,7 @@ func TestIndexIsKeptAndMended(t *testing.T) {
 
 func checkIndex(t *testing.T, dir layout.Dir, base int64) {
 	t.Helper()
-	f, err := os.Open(dir.Segment(base))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := segment.Map(f, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := logtest.MapSegment(t, dir, base)
 	x, err := indexfile.Open(dir.Index(base), index.Header{Base: s.Base, Epoch: s.Epoch, SegmentBytes: s.Size}, false)
 	if err != nil {
 		t.Fatal(err)

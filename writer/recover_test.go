@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/group"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
@@ -22,32 +23,12 @@ import (
 // positionsOf returns where the batches of a segment begin, and where they end.
 func positionsOf(t *testing.T, dir layout.Dir, base int64) []int64 {
 	t.Helper()
-	f, err := os.Open(dir.Segment(base))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := segment.Map(f, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
 	var positions []int64
-	scan := s.Scan(segment.Cursor{Position: segment.HeaderBytes}, func(f *segment.Frame) { positions = append(positions, f.Position) })
-	return append(positions, scan.End.Position)
-}
-
-// overwrite stores bytes in a segment file, as if the disk had those.
-func overwrite(t *testing.T, dir layout.Dir, base, position int64, data []byte) {
-	t.Helper()
-	f, err := os.OpenFile(dir.Segment(base), os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
+	batches, end := logtest.Batches(t, dir, base)
+	for _, b := range batches {
+		positions = append(positions, b.Position)
 	}
-	defer f.Close()
-	if _, err := f.WriteAt(data, position); err != nil {
-		t.Fatal(err)
-	}
+	return append(positions, end.Position)
 }
 
 // reboot leaves the log as another boot would find it: what its processes shared
@@ -90,22 +71,22 @@ func TestRecoveryCutsTornEnd(t *testing.T) {
 	}{
 		"nothing is torn": {func(*testing.T, layout.Dir, []int64) {}, 6},
 		"the last batch never reached the disk": {func(t *testing.T, dir layout.Dir, at []int64) {
-			overwrite(t, dir, 0, at[3], make([]byte, at[4]-at[3]))
+			logtest.Overwrite(t, dir, 0, at[3], make([]byte, at[4]-at[3]))
 		}, 5},
 		"a byte of the last batch is old": {func(t *testing.T, dir layout.Dir, at []int64) {
-			overwrite(t, dir, 0, at[3]+32, []byte{0})
+			logtest.Overwrite(t, dir, 0, at[3]+32, []byte{0})
 		}, 5},
 		"a batch goes whole though its second record is intact": {func(t *testing.T, dir layout.Dir, at []int64) {
-			overwrite(t, dir, 0, at[1]+33, []byte{0})
+			logtest.Overwrite(t, dir, 0, at[1]+33, []byte{0})
 		}, 2},
 		"a batch in the middle is missing, later ones are intact": {func(t *testing.T, dir layout.Dir, at []int64) {
-			overwrite(t, dir, 0, at[2], make([]byte, at[3]-at[2]))
+			logtest.Overwrite(t, dir, 0, at[2], make([]byte, at[3]-at[2]))
 		}, 4},
 		"a length that points far away": {func(t *testing.T, dir layout.Dir, at []int64) {
-			overwrite(t, dir, 0, at[3], binary.LittleEndian.AppendUint32(nil, 1<<31))
+			logtest.Overwrite(t, dir, 0, at[3], binary.LittleEndian.AppendUint32(nil, 1<<31))
 		}, 5},
 		"junk behind the end": {func(t *testing.T, dir layout.Dir, at []int64) {
-			overwrite(t, dir, 0, at[4], bytes.Repeat([]byte{0xa5}, 5000))
+			logtest.Overwrite(t, dir, 0, at[4], bytes.Repeat([]byte{0xa5}, 5000))
 		}, 6},
 	}
 	for name, test := range tests {
@@ -133,7 +114,7 @@ func TestRecoveryCutsTornEnd(t *testing.T) {
 func TestCutRecordsNeverComeBack(t *testing.T) {
 	dir := unsynced(t)
 	at := positionsOf(t, dir, 0)
-	overwrite(t, dir, 0, at[2]+32, []byte{0}) // "e" is torn, "f" behind it is intact
+	logtest.Overwrite(t, dir, 0, at[2]+32, []byte{0}) // "e" is torn, "f" behind it is intact
 	w := openWriter(t, dir)
 	// The producer zeroes the next commit word before it appends, but that store
 	// may be what the next power loss takes: the disk must have zeros already.
@@ -157,7 +138,7 @@ func TestCutRecordsNeverComeBack(t *testing.T) {
 func TestCutBytesAreKeptAside(t *testing.T) {
 	dir := unsynced(t)
 	at := positionsOf(t, dir, 0)
-	overwrite(t, dir, 0, at[3]+32, []byte("X"))
+	logtest.Overwrite(t, dir, 0, at[3]+32, []byte("X"))
 	openWriter(t, dir).Close()
 	names, err := filepath.Glob(filepath.Join(dir.Cut(), "*"))
 	if err != nil || len(names) != 1 {
@@ -188,7 +169,7 @@ func TestRecoveryTakesGroupsBackToTheEnd(t *testing.T) {
 	if err := g.Commit(6); err != nil {
 		t.Fatal(err)
 	}
-	overwrite(t, dir, 0, positionsOf(t, dir, 0)[2], make([]byte, 4096))
+	logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[2], make([]byte, 4096))
 	openWriter(t, dir).Close()
 	if offset, _, err := group.Read(dir, "g", meta.LogID); offset != 4 || err != nil {
 		t.Errorf("the group's committed offset is %d (%v), want the log's end 4", offset, err)
@@ -225,10 +206,10 @@ func TestRecoveryAcrossSegments(t *testing.T) {
 	}{
 		"nothing is torn": {func(*testing.T, layout.Dir) {}, 7},
 		"the first segment is torn, so the others go": {func(t *testing.T, dir layout.Dir) {
-			overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X"))
+			logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X"))
 		}, 1},
 		"only an end marker is missing": {func(t *testing.T, dir layout.Dir) {
-			overwrite(t, dir, 0, positionsOf(t, dir, 0)[3], make([]byte, segment.EndMarkerBytes))
+			logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[3], make([]byte, segment.EndMarkerBytes))
 		}, 7},
 		"the last segment's name is missing": {func(t *testing.T, dir layout.Dir) {
 			if err := os.Remove(dir.Segment(6)); err != nil {
@@ -241,11 +222,11 @@ func TestRecoveryAcrossSegments(t *testing.T) {
 			}
 		}, 3},
 		"the last segment's header never reached the disk": {func(t *testing.T, dir layout.Dir) {
-			overwrite(t, dir, 6, 0, make([]byte, smallest))
+			logtest.Overwrite(t, dir, 6, 0, make([]byte, smallest))
 		}, 6},
 		"two headers never reached the disk": {func(t *testing.T, dir layout.Dir) {
-			overwrite(t, dir, 3, 0, make([]byte, smallest))
-			overwrite(t, dir, 6, 0, make([]byte, smallest))
+			logtest.Overwrite(t, dir, 3, 0, make([]byte, smallest))
+			logtest.Overwrite(t, dir, 6, 0, make([]byte, smallest))
 		}, 3},
 		"the last segment has no length yet": {func(t *testing.T, dir layout.Dir) {
 			if err := os.Truncate(dir.Segment(6), 0); err != nil {
@@ -282,7 +263,7 @@ func TestRecoveryAcrossSegments(t *testing.T) {
 func TestRecoveryRefusesDamageBelowDurableMark(t *testing.T) {
 	tests := map[string]func(t *testing.T, dir layout.Dir){
 		"a foreign file in the place of a segment": func(t *testing.T, dir layout.Dir) {
-			overwrite(t, dir, 6, 0, bytes.Repeat([]byte("junk"), smallest/4))
+			logtest.Overwrite(t, dir, 6, 0, bytes.Repeat([]byte("junk"), smallest/4))
 		},
 		"a truncated segment": func(t *testing.T, dir layout.Dir) {
 			if err := os.Truncate(dir.Segment(6), 5000); err != nil {
@@ -344,7 +325,7 @@ func TestRecoveryRefusesDamageBelowDurableMark(t *testing.T) {
 func clearDurableMark(t *testing.T, dir layout.Dir, base int64) {
 	t.Helper()
 	start := segment.Cursor{Position: segment.HeaderBytes}
-	overwrite(t, dir, base, 256, binary.LittleEndian.AppendUint64(nil, start.Pack()))
+	logtest.Overwrite(t, dir, base, 256, binary.LittleEndian.AppendUint64(nil, start.Pack()))
 }
 
 func snapshot(t *testing.T, dir layout.Dir) map[string][]byte {
@@ -444,7 +425,7 @@ func TestRecoveryRefusesLaterVersions(t *testing.T) {
 	salted = append(salted, frame[:24]...)
 	salted = binary.LittleEndian.AppendUint64(salted, xxhash.Sum64(frame[32:33]))
 	binary.LittleEndian.PutUint64(frame[24:], xxhash.Sum64(salted))
-	overwrite(t, dir, 0, at[3], frame)
+	logtest.Overwrite(t, dir, 0, at[3], frame)
 	before := snapshot(t, dir)
 	if _, err := tryOpen(t, dir); !errors.Is(err, layout.ErrIncompatible) {
 		t.Errorf("opening gave %v", err)
@@ -458,7 +439,7 @@ func TestRecoveryRefusesLaterVersions(t *testing.T) {
 func TestNothingCutIsEverReplaced(t *testing.T) {
 	dir, _ := rolledUnsynced(t)
 	for i := range 3 {
-		overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X")) // behind the durable record
+		logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X")) // behind the durable record
 		openWriter(t, dir).Close()
 		names, err := filepath.Glob(filepath.Join(dir.Cut(), "*"))
 		if err != nil || len(names) != 3+i {

@@ -5,8 +5,9 @@
 // only, as two processes do.
 //
 // Reading order: writer.go, append.go (one append, and how goroutines combine),
-// roll.go, repair.go (after a process died), recover.go (after the machine
-// did), sync.go (durability), keeper.go (what is done in the background).
+// roll.go, repair.go (after a process died), recover.go and recovery.go (after
+// the machine did), sync.go (durability), keeper.go and retain.go (what is done
+// in the background).
 package writer
 
 import (

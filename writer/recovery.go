@@ -1,0 +1,262 @@
+package writer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// A recovery is one walk over the segments that may not be wholly on disk.
+type recovery struct {
+	w     *Writer
+	stamp string  // when it began: part of the names in cut/, so that none is ever replaced
+	bases []int64 // of the segments that there are
+	// before and last are the segments that the walk has come to; at its end the
+	// log ends in last, at the offset end.
+	before, last *handle
+	end          int64
+}
+
+func (r *recovery) close() {
+	r.before.release()
+	r.last.release()
+}
+
+// run walks from the oldest segment that is not known to be sealed and synced.
+func (r *recovery) run() error {
+	i, err := r.first()
+	if err != nil {
+		return err
+	}
+	for ; ; i++ {
+		h, err := r.open(i)
+		if err != nil {
+			return err
+		}
+		r.before.release()
+		r.before, r.last = r.last, h
+		scan := h.Scan(h.Durable(), nil)
+		r.end = h.end(scan.End)
+		var bad *segment.BadFrameError
+		if errors.As(scan.Bad, &bad) && bad.Later {
+			return fmt.Errorf("%w: segment %s: %w", layout.ErrIncompatible, layout.SegmentName(h.Base), bad)
+		}
+		if i+1 == len(r.bases) && scan.Sealed && h.Successor() == r.end {
+			return &segment.DamageError{Segment: layout.SegmentName(r.end), First: r.end, Last: r.end - 1,
+				Reason: "the segment file is missing although it was durable; nothing was changed"}
+		}
+		// A next segment that begins just where this one ends says that nothing
+		// is missing but the end marker: it did not reach the disk, or the roll
+		// was cut short before it.
+		follows := i+1 < len(r.bases) && r.bases[i+1] == r.end && r.end > h.Base
+		if !follows {
+			if err := r.cut(i, scan); err != nil {
+				return err
+			}
+		}
+		h.SetLastTime(max(h.LastTime(), scan.Time))
+		h.SetTail(scan.End)
+		if follows && !scan.Sealed {
+			h.Seal(scan.End)
+		}
+		if err := r.settle(h, scan.End); err != nil {
+			return err
+		}
+		if r.before != nil { // now that our name is on disk
+			r.before.SetSuccessor(h.Base)
+		}
+		if !follows && !scan.Sealed {
+			return nil
+		}
+		if !follows { // the name of the next segment did not reach the disk
+			if err := r.append(r.end, h.LastTime()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// first returns the index of the segment to begin with: the one after the last
+// that is sealed and synced, or the first of all.
+func (r *recovery) first() (int, error) {
+	for i := len(r.bases) - 1; i > 0; i-- {
+		h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
+		if err != nil {
+			if blank(r.w.dir.Segment(r.bases[i-1])) {
+				continue
+			}
+			return 0, r.damagedSegment(i-1, err)
+		}
+		c := h.Durable()
+		var f segment.Frame
+		complete := h.Read(c.Position, h.end(c), &f) == nil && f.IsEnd() && f.Base == r.bases[i]
+		h.release()
+		if complete {
+			return i, nil
+		}
+	}
+	return 0, nil
+}
+
+// open maps segment i. A file at the log's end that never got its header on disk
+// is as good as one that was never made.
+func (r *recovery) open(i int) (*handle, error) {
+	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+	if err == nil {
+		return h, nil
+	}
+	if i == 0 || !r.neverSynced(i) {
+		return nil, r.damagedSegment(i, err)
+	}
+	if err := r.setAside(i); err != nil {
+		return nil, err
+	}
+	if err := r.append(r.end, r.last.LastTime()); err != nil {
+		return nil, err
+	}
+	return openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+}
+
+func (r *recovery) damagedSegment(i int, err error) error {
+	return &segment.DamageError{
+		Segment: layout.SegmentName(r.bases[i]),
+		First:   r.bases[i],
+		Last:    r.bases[i] - 1,
+		Reason:  err.Error() + "; nothing was changed",
+	}
+}
+
+// neverSynced reports whether segments i and later hold nothing that was ever
+// promised to be on disk: their durable marks never moved, and a file without a
+// usable header is one that never had one on disk, all zero or of no length.
+func (r *recovery) neverSynced(i int) bool {
+	for _, base := range r.bases[i:] {
+		h, err := openHandle(r.w.dir, r.w.meta.LogID, base)
+		if err != nil {
+			if !blank(r.w.dir.Segment(base)) {
+				return false
+			}
+			continue
+		}
+		moved := h.Durable().Count > 0
+		h.release()
+		if moved {
+			return false
+		}
+	}
+	return true
+}
+
+func blank(path string) bool {
+	f, err := files.Open(path, false)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, segment.HeaderBytes)
+	n, _ := f.ReadAt(head, 0)
+	for _, b := range head[:n] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// append makes an empty segment at the log's end.
+func (r *recovery) append(base, lastTime int64) error {
+	h, err := r.w.createSegment(segment.FileHeader{
+		LogID: r.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: r.w.meta.SegmentBytes, Floor: lastTime,
+	})
+	if err != nil {
+		return err
+	}
+	h.release()
+	r.bases = append(r.bases, base)
+	return nil
+}
+
+// cut removes what lies behind the end that was found: the rest of its segment,
+// unless that is sealed, and later segments. If any of that was ever durable, it
+// is not a torn end that we look at but damage, and nothing is touched.
+func (r *recovery) cut(i int, scan segment.Scan) error {
+	if i+1 < len(r.bases) && !r.neverSynced(i+1) {
+		return &segment.DamageError{
+			Segment:  layout.SegmentName(r.last.Base),
+			Position: scan.End.Position,
+			First:    r.end,
+			Last:     r.bases[i+1] - 1,
+			Reason:   "batches are missing that later ones prove to have been durable; nothing was changed",
+		}
+	}
+	if !scan.Sealed {
+		if err := r.cutSegment(scan.End.Position); err != nil {
+			return err
+		}
+	}
+	if i+1 < len(r.bases) {
+		return r.setAside(i + 1)
+	}
+	return nil
+}
+
+// cutSegment zeroes the segment from a position on. Leaving the bytes would not
+// do: they have this segment's epoch, and a batch among them could come to stand
+// just behind a new one.
+func (r *recovery) cutSegment(from int64) error {
+	to := r.last.LastNonZero(from)
+	if to == from {
+		return nil
+	}
+	if err := r.copyAside(from, to); err != nil {
+		return err
+	}
+	r.last.ZeroFrom(from)
+	r.w.opts.Logger.Warn("the log's end was torn by a power loss and has been cut; a copy is in "+r.w.dir.Cut(),
+		"log", string(r.w.dir), "segment", layout.SegmentName(r.last.Base), "position", from, "bytes", to-from, "end_offset", r.end)
+	return nil
+}
+
+func (r *recovery) copyAside(from, to int64) error {
+	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s.%s.%d-%d", layout.SegmentName(r.last.Base), r.stamp, from, to)
+	return files.Replace(filepath.Join(r.w.dir.Cut(), name), r.last.Bytes()[from:to], r.w.modes.Data)
+}
+
+// setAside moves segments i and later out of the log, the last one first, so
+// that the row never has a hole.
+func (r *recovery) setAside(i int) error {
+	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
+		return err
+	}
+	for j := len(r.bases) - 1; j >= i; j-- {
+		name := layout.SegmentName(r.bases[j])
+		if err := os.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name+"."+r.stamp)); err != nil {
+			return err
+		}
+		_ = os.Remove(r.w.dir.Index(r.bases[j]))
+		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
+	}
+	r.bases = r.bases[:i]
+	return files.SyncDir(string(r.w.dir))
+}
+
+// settle makes what was found in a segment durable, and marks it so.
+func (r *recovery) settle(h *handle, end segment.Cursor) error {
+	if err := files.SyncData(h.file); err != nil {
+		return err
+	}
+	if err := files.SyncDir(string(r.w.dir)); err != nil {
+		return err
+	}
+	h.RaiseDurable(end)
+	return nil
+}
