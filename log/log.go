@@ -58,7 +58,13 @@ func Open(dir string, opts Options) (*Log, error) {
 	if err := opts.checkAgainst(l.dir, &l.meta); err != nil {
 		return nil, err
 	}
-	if l.src, err = reader.NewSource(l.dir, l.meta); err != nil {
+	l.src, err = reader.NewSource(l.dir, l.meta)
+	if errors.Is(err, fs.ErrNotExist) { // somebody removed the wake file: it holds nothing that cannot be made anew
+		if err = l.dir.CreateWake(l.meta.Mode); err == nil {
+			l.src, err = reader.NewSource(l.dir, l.meta)
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -114,7 +120,27 @@ func (l *Log) Writer(opts WriterOptions) (*Writer, error) {
 }
 
 // Reader returns a new reader. It must be closed.
-func (l *Log) Reader(opts ReaderOptions) (*Reader, error) {
+func (l *Log) Reader(opts ReaderOptions) (r *Reader, err error) {
+	err = retryAtMoving(opts.From, func() error {
+		r, err = l.reader(opts)
+		return err
+	})
+	return r, err
+}
+
+// retryAtMoving calls f again if it finds the place gone that it has just looked
+// up: retention may come between. A place that the caller named stays gone.
+func retryAtMoving(p Position, f func() error) error {
+	const attempts = 100
+	for i := 1; ; i++ {
+		err := f()
+		if p.kind == exact || i == attempts || !errors.Is(err, ErrOutOfRange) {
+			return err
+		}
+	}
+}
+
+func (l *Log) reader(opts ReaderOptions) (*Reader, error) {
 	from, err := l.resolve(opts.From, Start(), opts.Durable)
 	if err != nil {
 		return nil, err

@@ -121,11 +121,13 @@ func (r *Reader) Offset() int64 { return r.r.Offset() }
 // Seek moves the reader; the zero Position is Start. On an error, a *RangeError
 // for instance, the reader stays where it is.
 func (r *Reader) Seek(p Position) error {
-	offset, err := r.l.resolve(p, Start(), r.durable)
-	if err != nil {
-		return err
-	}
-	return public(r.r.SeekTo(offset))
+	return retryAtMoving(p, func() error {
+		offset, err := r.l.resolve(p, Start(), r.durable)
+		if err != nil {
+			return err
+		}
+		return public(r.r.SeekTo(offset))
+	})
 }
 
 // SkipDamage steps over what the last call reported: behind the Last offset of a

@@ -54,9 +54,11 @@ type Writer struct {
 
 // Append appends one record and returns its offset once it is acknowledged.
 //
-// An error means that nothing was appended, with one exception: when the writer
-// acknowledges durable records and the error is ErrSyncFailed or that of ctx,
-// the record may be visible, and offset is its offset; else offset is -1.
+// With an error, an offset of -1 means that nothing was appended. A writer that
+// acknowledges durable records may also return an error and an offset of 0 or
+// more: then the record is in the log, and visible, at that offset, but it is not
+// known to survive power loss. Appending it again would double it; Sync tries
+// again to make it durable.
 //
 // The record's slices may be used again as soon as Append returns.
 func (w *Writer) Append(ctx context.Context, r Record) (offset int64, err error) {

@@ -123,7 +123,13 @@ func (r *Reader) missingSegment(base int64, err error) (*gap, error) {
 		return nil, err
 	}
 	if len(bases) == 0 || bases[len(bases)-1] < base {
-		return nil, nil // its name did not survive a power loss; recovery makes it anew
+		ctl, err := r.src.control()
+		if ctl == nil || err != nil {
+			return nil, err // its name did not survive a power loss; recovery makes it anew
+		}
+		return &gap{err: &segment.DamageError{
+			Segment: layout.SegmentName(base), First: base, Last: base - 1, Reason: "the segment file is missing",
+		}}, nil
 	}
 	if bases[0] > base {
 		end, err := r.src.End()

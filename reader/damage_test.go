@@ -5,8 +5,10 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/reader"
@@ -199,4 +201,58 @@ func TestSkipWithoutDamage(t *testing.T) {
 	if err := r.SkipDamage(); err == nil {
 		t.Error("there was nothing to skip")
 	}
+}
+
+// Who asks for a time whose records are damaged is led to the damage, not past
+// what lies behind it.
+func TestOffsetAtTimeOfDamagedRecord(t *testing.T) {
+	for hit := range int64(3) {
+		dir, w := newLog(t)
+		for range 6 {
+			appendTexts(t, w, "some record")
+			time.Sleep(time.Microsecond) // each has a time of its own
+		}
+		batches, _ := logtest.Batches(t, dir, 0)
+		at := time.Unix(0, batches[hit].Time)
+		logtest.Overwrite(t, dir, 0, batches[hit].Position+40, []byte("X"))
+		src := openSource(t, dir)
+		if got, err := src.OffsetAt(at); got != hit || err != nil {
+			t.Errorf("the time of damaged record %d leads to offset %d, %v", hit, got, err)
+		}
+		r := newReader(t, src, following(hit))
+		if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, segment.ErrDamaged) {
+			t.Errorf("reading there gave %v", err)
+		}
+	}
+}
+
+// The newest segment is gone while the log is in use. A reader that comes to where
+// it was is told so, also one that waits.
+func TestNewestSegmentMissing(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 400)
+	all := bases(t, dir)
+	last := all[len(all)-1]
+	src := openSource(t, dir)
+	r := newReader(t, src, following(last-1))
+	if err := os.Remove(dir.Segment(last)); err != nil {
+		t.Fatal(err)
+	}
+	wantNext(t, r, last-1, numberedText(int(last-1)))
+	if err := r.Next(context.Background(), new(segment.Record)); !errors.Is(err, segment.ErrDamaged) {
+		t.Errorf("the reader got %v", err)
+	}
+}
+
+// A stranger who may read the log holds a lock on a segment. It costs the others
+// nothing but a moment.
+func TestSegmentLockedByStranger(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 400)
+	lock, err := filelock.ProbeExclusive(dir.Segment(0))
+	if lock == nil || err != nil {
+		t.Fatal(lock, err)
+	}
+	defer lock.Release()
+	wantNext(t, newReader(t, openSource(t, dir), following(0)), 0, numberedText(0))
 }

@@ -32,6 +32,7 @@ type Reader struct {
 	next    int64           // offset of the next record to hand out
 	records segment.Records // what is left of the batch before at
 	durable int64           // the durable mark as last seen
+	awaited int64           // end of the batch at at that is there but not durable; 0 if there is none
 	gap     *gap            // what lies in the way, until it is stepped over
 	torn    bool            // bytes at the log's end wait for a recovery
 	spins   int             // how long spinning is worth it, see pause
@@ -90,7 +91,7 @@ func (r *Reader) SeekTo(offset int64) error {
 func (r *Reader) move(p place, next int64) {
 	r.records.Clear()
 	r.src.release(r.at.v)
-	r.at, r.next, r.gap, r.torn = p, next, nil, false
+	r.at, r.next, r.gap, r.torn, r.awaited = p, next, nil, false, 0
 }
 
 // SkipDamage steps over what the last call reported: to the first record behind
@@ -189,8 +190,10 @@ func (r *Reader) load() (bool, error) {
 		}
 		if r.opts.Durable {
 			if ok, err := r.isDurable(f.End()); !ok || err != nil {
+				r.awaited = f.End()
 				return false, err
 			}
+			r.awaited = 0
 		}
 		r.torn = false
 		r.at.position, r.at.base = f.Next(), f.End()
@@ -264,7 +267,14 @@ const (
 
 // pause returns when there may be something new.
 func (r *Reader) pause(ctx context.Context) error {
-	for i := 0; r.opts.Spin || i < r.spins; i++ {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	spins := r.spins
+	if r.torn || r.at.v == nil {
+		spins = 0 // a look then takes system calls
+	}
+	for i := 0; r.opts.Spin || i < spins; i++ {
 		ready, err := r.ready()
 		if ready || err != nil {
 			r.spins = min(2*r.spins, maxSpins)
@@ -299,12 +309,8 @@ func (r *Reader) ready() (ready bool, err error) {
 		return len(bases) > 0, err
 	case !r.at.v.Committed(r.at.position):
 		return false, nil
-	case r.opts.Durable:
-		var f segment.Frame
-		if err := r.at.v.Read(r.at.position, r.at.base, &f); err != nil {
-			return true, nil
-		}
-		return r.isDurable(f.End())
+	case r.opts.Durable && r.awaited > 0:
+		return r.isDurable(r.awaited)
 	}
 	return true, nil
 }

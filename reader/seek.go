@@ -265,7 +265,7 @@ func (s *Source) OffsetAt(t time.Time) (int64, error) {
 			return 0, s.unusable(bases[i], err)
 		}
 		p, err := s.scanTo(v, noOffset, func(e index.Entry) bool { return e.Time < ns }, func(f *segment.Frame) bool { return f.Time < ns })
-		found := err == nil && s.isRecord(p)
+		found := err == nil && s.isRecordOrDamage(p)
 		s.release(v)
 		if found || err != nil {
 			return p.base, err
@@ -274,7 +274,10 @@ func (s *Source) OffsetAt(t time.Time) (int64, error) {
 	return s.End()
 }
 
-func (s *Source) isRecord(p place) bool {
+// isRecordOrDamage reports whether a search may end at p: damage counts, since the
+// records sought may be in it, and who reads there is told.
+func (s *Source) isRecordOrDamage(p place) bool {
 	var f segment.Frame
-	return fault.Run(func() error { return p.v.Read(p.position, p.base, &f) }) == nil && !f.IsEnd()
+	err := fault.Run(func() error { return p.v.Read(p.position, p.base, &f) })
+	return err == nil && !f.IsEnd() || err != nil && !errors.Is(err, segment.ErrNoFrame)
 }

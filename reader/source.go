@@ -11,7 +11,6 @@ package reader
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"sync"
@@ -177,9 +176,9 @@ func (s *Source) view(base int64) (*view, error) {
 // mapSegment locks and maps a file. The lock is taken by name, as is the file,
 // so both are compared: the name may have come to mean another file in between.
 func (s *Source) mapSegment(base int64) (*view, error) {
-	const attempts = 10
+	const attempts, pause = 10, time.Millisecond
 	path := s.dir.Segment(base)
-	for range attempts {
+	for attempt := 1; ; attempt++ {
 		f, err := files.Open(path, false)
 		if err != nil {
 			return nil, err
@@ -190,10 +189,19 @@ func (s *Source) mapSegment(base int64) (*view, error) {
 			return nil, err
 		}
 		fi, err := f.Stat()
-		if err != nil || lock == nil || !lock.SameFile(fi) {
+		if err == nil && (lock == nil || !lock.SameFile(fi)) && attempt < attempts {
+			// It is being recycled: its name is about to go.
 			lock.Release()
 			f.Close()
-			continue // it is being recycled: the name is about to go
+			time.Sleep(pause)
+			continue
+		}
+		// If its name never goes, some stranger holds the lock. Then producers do not
+		// get it either, and we are as safe without.
+		if err != nil {
+			lock.Release()
+			f.Close()
+			return nil, err
 		}
 		seg, err := segment.Map(f, false)
 		f.Close()
@@ -207,7 +215,6 @@ func (s *Source) mapSegment(base int64) (*view, error) {
 		}
 		return &view{Segment: seg, lock: lock, refs: 1}, nil
 	}
-	return nil, fmt.Errorf("segment %s: %w", layout.SegmentName(base), fs.ErrNotExist)
 }
 
 func (s *Source) release(v *view) {

@@ -284,3 +284,32 @@ func TestControlReplacedUnderDurableReader(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Contexts end at about the time at which records come, and everything is closed
+// at once thereafter. An interruption that came late would touch memory that is
+// no longer ours: the next log's files, mapped in the same place, must not change.
+func TestLateCancellation(t *testing.T) {
+	for range 300 {
+		dir, w := newLog(t)
+		src, err := reader.NewSource(dir, readMeta(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := reader.NewReader(src, following(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		got := make(chan error)
+		go func() { got <- r.Next(ctx, new(segment.Record)) }()
+		time.Sleep(50 * time.Microsecond)
+		go cancel()
+		appendTexts(t, w, "x")
+		if err := <-got; err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		r.Close()
+		src.Close()
+		w.Close()
+	}
+}

@@ -177,7 +177,12 @@ func (w *Writer) takeQueue() []*request {
 
 func (w *Writer) acquire(ctx context.Context) (repair bool, err error) {
 	defer fault.Recover(fault.Guard(), &err)
-	return w.ctl.Lock.Acquire(ctx, w.slot.Number, w.judge)
+	return w.ctl.Lock.Acquire(w.slot.Number, w.judge, func() error {
+		if w.closed.Load() {
+			return ErrClosed
+		}
+		return ctx.Err()
+	})
 }
 
 // locked runs f, which may touch shared memory, and releases the lock, which the
@@ -241,6 +246,7 @@ func (w *Writer) setCurrent(h *handle) {
 	}
 	w.cur = h
 	w.keeper.adopt(h)
+	w.syncer.offer(h)
 }
 
 // place appends one batch at the end of the active segment. The order of the
@@ -248,6 +254,14 @@ func (w *Writer) setCurrent(h *handle) {
 // tail.
 func (w *Writer) place(r *request, now int64) {
 	c := w.cur.Tail()
+	if w.cur.Committed(c.Position) {
+		// The tail is behind the truth although its last writer lived: somebody
+		// meddled with the file, or put an older copy in its place.
+		if r.err = w.repair(); r.err != nil {
+			return
+		}
+		c = w.cur.Tail()
+	}
 	if !w.cur.Fits(c.Position, r.body.FrameLength()) {
 		if r.err = w.roll(c); r.err != nil {
 			return

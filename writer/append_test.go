@@ -2,6 +2,7 @@ package writer_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
@@ -252,5 +254,26 @@ func TestAppendAllocatesNothing(t *testing.T) {
 		}
 	}); n >= 1 {
 		t.Errorf("%v allocations an append", n)
+	}
+}
+
+// The tail is a hint. One that is behind the truth, as that of a file put back
+// from a backup, must not have committed batches overwritten.
+func TestTailBehindTheTruth(t *testing.T) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	mustAppend(t, w, "a")
+	batches, _ := logtest.Batches(t, dir, 0)
+	behind := binary.LittleEndian.AppendUint64(nil, segment.Cursor{Position: batches[0].Next(), Count: 1}.Pack())
+	mustAppend(t, w, "b")
+	mustAppend(t, w, "c")
+	for i, tail := range [][]byte{behind, make([]byte, 8), {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
+		logtest.Overwrite(t, dir, 0, 128, tail)
+		if base := mustAppend(t, w, "d"); base != int64(3+i) {
+			t.Errorf("tail %x: the next offset was %d, want %d", tail, base, 3+i)
+		}
+	}
+	if got, want := readAll(t, dir), []string{"a", "b", "c", "d", "d", "d"}; !slices.Equal(got, want) {
+		t.Errorf("log holds %q, want %q", got, want)
 	}
 }

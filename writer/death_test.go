@@ -219,6 +219,33 @@ func TestStoppedHolderBlocksProducersButLosesNothing(t *testing.T) {
 	}
 }
 
+// A producer that is waited for may be stopped for ever. Closing does not wait for
+// it, and ends the appends that do.
+func TestCloseBehindStoppedHolder(t *testing.T) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	c := startChild(t, nil, "hold", string(dir), "staged", "wait", "b")
+	c.expect("held")
+	appended := make(chan error)
+	for range 2 { // one that waits for the lock, and one that waits for that one
+		go func() {
+			_, err := w.Append(context.Background(), values("x"))
+			appended <- err
+		}()
+	}
+	for writer.Queued(w) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := <-appended; !errors.Is(err, writer.ErrClosed) {
+			t.Errorf("an append that waited gave %v", err)
+		}
+	}
+}
+
 // waitUntilStopped waits until the system says that all of the child is stopped,
 // which is some time after the signal.
 func waitUntilStopped(t *testing.T, c *child) {

@@ -229,6 +229,9 @@ func (k *keeper) openIndex(h *handle) error {
 			return k.replaceIndex(h)
 		}
 	}
+	if _, err := os.Lstat(k.w.dir.Segment(h.Base)); missing(err) { // retention was quicker
+		_ = os.Remove(k.w.dir.Index(h.Base))
+	}
 	// First the appender uses it, then we read the tail: so no batch falls
 	// between what it notes and what we do.
 	h.index.Store(x)

@@ -448,6 +448,18 @@ func TestRecoveryRefusesLaterVersions(t *testing.T) {
 	}
 }
 
+// Power was lost while the log was being made: its only segment has a name and
+// nothing else, and nobody had come to append.
+func TestRecoveryOfLogCutShortAtBirth(t *testing.T) {
+	dir := newLog(t)
+	if err := os.WriteFile(dir.Segment(0), make([]byte, smallest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if base := mustAppend(t, openWriter(t, dir), "a"); base != 0 {
+		t.Errorf("the first offset is %d", base)
+	}
+}
+
 // Two recoveries at the same place keep what each of them cut.
 func TestNothingCutIsEverReplaced(t *testing.T) {
 	dir, _ := rolledUnsynced(t)

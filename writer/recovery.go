@@ -28,10 +28,25 @@ func (r *recovery) close() {
 	r.last.release()
 }
 
-// run walks from the oldest segment that is not known to be sealed and synced.
+// A finding is what a segment's end, as far as it verifies, turned out to be.
+type finding int
+
+const (
+	ends        finding = iota // the log ends here; what lies behind was never promised
+	goesOn                     // an end marker, and the segment that it leads to
+	lacksMarker                // the next segment begins just here: only the end marker is missing
+	lacksNext                  // an end marker, but the next segment's name did not reach the disk
+)
+
+// run walks from the oldest segment that is not known to be sealed and synced. At
+// the head of the loop, r.bases[i] is where the log goes on after what was found
+// before.
 func (r *recovery) run() error {
 	i, err := r.first()
 	if err != nil {
+		return err
+	}
+	if err := r.syncBefore(i); err != nil {
 		return err
 	}
 	for ; ; i++ {
@@ -43,26 +58,22 @@ func (r *recovery) run() error {
 		r.before, r.last = r.last, h
 		scan := h.Scan(h.Durable(), nil)
 		r.end = h.end(scan.End)
-		var bad *segment.BadFrameError
-		if errors.As(scan.Bad, &bad) && bad.Later {
-			return fmt.Errorf("%w: segment %s: %w", layout.ErrIncompatible, layout.SegmentName(h.Base), bad)
+		found, err := r.classify(i, scan)
+		if err != nil {
+			return err // before anything was changed
 		}
-		if i+1 == len(r.bases) && scan.Sealed && h.Successor() == r.end {
-			return &segment.DamageError{Segment: layout.SegmentName(r.end), First: r.end, Last: r.end - 1,
-				Reason: "the segment file is missing although it was durable; nothing was changed"}
+		if found == ends {
+			err = r.cutSegment(scan.End.Position)
 		}
-		// A next segment that begins just where this one ends says that nothing
-		// is missing but the end marker: it did not reach the disk, or the roll
-		// was cut short before it.
-		follows := i+1 < len(r.bases) && r.bases[i+1] == r.end && r.end > h.Base
-		if !follows {
-			if err := r.cut(i, scan); err != nil {
-				return err
-			}
+		if err == nil && (found == ends || found == lacksNext) && i+1 < len(r.bases) {
+			err = r.setAside(i + 1)
+		}
+		if err != nil {
+			return err
 		}
 		h.SetLastTime(max(h.LastTime(), scan.Time))
 		h.SetTail(scan.End)
-		if follows && !scan.Sealed {
+		if found == lacksMarker {
 			h.Seal(scan.End)
 		}
 		if err := r.settle(h, scan.End); err != nil {
@@ -71,15 +82,64 @@ func (r *recovery) run() error {
 		if r.before != nil { // now that our name is on disk
 			r.before.SetSuccessor(h.Base)
 		}
-		if !follows && !scan.Sealed {
+		if found == ends {
 			return nil
 		}
-		if !follows { // the name of the next segment did not reach the disk
-			if err := r.append(r.end, h.LastTime()); err != nil {
+		if found == lacksNext {
+			if err := r.addSegment(r.end, h.LastTime()); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// classify says what the end of segment i is. An error means that something is
+// missing which was promised, or that a later version wrote it.
+func (r *recovery) classify(i int, scan segment.Scan) (finding, error) {
+	var bad *segment.BadFrameError
+	if errors.As(scan.Bad, &bad) && bad.Later {
+		return 0, fmt.Errorf("%w: segment %s: %w", layout.ErrIncompatible, layout.SegmentName(r.last.Base), bad)
+	}
+	if i+1 < len(r.bases) && r.bases[i+1] == r.end && r.end > r.last.Base {
+		if scan.Sealed {
+			return goesOn, nil
+		}
+		return lacksMarker, nil
+	}
+	if i+1 < len(r.bases) && !r.neverSynced(i+1) {
+		return 0, &segment.DamageError{
+			Segment:  layout.SegmentName(r.last.Base),
+			Position: scan.End.Position,
+			First:    r.end,
+			Last:     r.bases[i+1] - 1,
+			Reason:   "batches are missing that later ones prove to have been durable; nothing was changed",
+		}
+	}
+	if !scan.Sealed {
+		return ends, nil
+	}
+	if r.last.Successor() == r.end {
+		return 0, &segment.DamageError{Segment: layout.SegmentName(r.end), First: r.end, Last: r.end - 1,
+			Reason: "the segment file is missing although it was durable; nothing was changed"}
+	}
+	return lacksNext, nil
+}
+
+// syncBefore syncs the segments that the walk passes over. Their marks say that
+// they are on disk, but the marks of a copied directory speak of the original.
+func (r *recovery) syncBefore(i int) error {
+	for _, base := range r.bases[:i] {
+		f, err := files.Open(r.w.dir.Segment(base), true)
+		if err != nil {
+			return err
+		}
+		err = files.SyncData(f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // first returns the index of the segment to begin with: the one after the last
@@ -111,13 +171,19 @@ func (r *recovery) open(i int) (*handle, error) {
 	if err == nil {
 		return h, nil
 	}
-	if i == 0 || !r.neverSynced(i) {
+	if i == 0 && r.w.hadProducer() || !r.neverSynced(i) {
+		// The first segment of a log is on disk before anybody can append to it, and
+		// retention lets none become the first before it is.
 		return nil, r.damagedSegment(i, err)
+	}
+	base, lastTime := r.bases[i], int64(0)
+	if r.last != nil {
+		base, lastTime = r.end, r.last.LastTime()
 	}
 	if err := r.setAside(i); err != nil {
 		return nil, err
 	}
-	if err := r.append(r.end, r.last.LastTime()); err != nil {
+	if err := r.addSegment(base, lastTime); err != nil {
 		return nil, err
 	}
 	return openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
@@ -169,8 +235,8 @@ func blank(path string) bool {
 	return true
 }
 
-// append makes an empty segment at the log's end.
-func (r *recovery) append(base, lastTime int64) error {
+// addSegment makes an empty segment at the log's end.
+func (r *recovery) addSegment(base, lastTime int64) error {
 	h, err := r.w.createSegment(segment.FileHeader{
 		LogID: r.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: r.w.meta.SegmentBytes, Floor: lastTime,
 	})
@@ -179,30 +245,6 @@ func (r *recovery) append(base, lastTime int64) error {
 	}
 	h.release()
 	r.bases = append(r.bases, base)
-	return nil
-}
-
-// cut removes what lies behind the end that was found: the rest of its segment,
-// unless that is sealed, and later segments. If any of that was ever durable, it
-// is not a torn end that we look at but damage, and nothing is touched.
-func (r *recovery) cut(i int, scan segment.Scan) error {
-	if i+1 < len(r.bases) && !r.neverSynced(i+1) {
-		return &segment.DamageError{
-			Segment:  layout.SegmentName(r.last.Base),
-			Position: scan.End.Position,
-			First:    r.end,
-			Last:     r.bases[i+1] - 1,
-			Reason:   "batches are missing that later ones prove to have been durable; nothing was changed",
-		}
-	}
-	if !scan.Sealed {
-		if err := r.cutSegment(scan.End.Position); err != nil {
-			return err
-		}
-	}
-	if i+1 < len(r.bases) {
-		return r.setAside(i + 1)
-	}
 	return nil
 }
 
@@ -246,15 +288,15 @@ func (r *recovery) setAside(i int) error {
 		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
 	}
 	r.bases = r.bases[:i]
-	return files.SyncDir(string(r.w.dir))
+	return r.w.disk.dir(string(r.w.dir))
 }
 
 // settle makes what was found in a segment durable, and marks it so.
 func (r *recovery) settle(h *handle, end segment.Cursor) error {
-	if err := files.SyncData(h.file); err != nil {
+	if err := r.w.disk.data(h.file); err != nil {
 		return err
 	}
-	if err := files.SyncDir(string(r.w.dir)); err != nil {
+	if err := r.w.disk.dir(string(r.w.dir)); err != nil {
 		return err
 	}
 	h.RaiseDurable(end)

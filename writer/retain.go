@@ -1,11 +1,13 @@
 package writer
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -25,7 +27,11 @@ func (k *keeper) retain() error {
 	if err != nil {
 		return err
 	}
-	active := int64(k.w.ctl.Active.Load())
+	active, err := k.w.ctl.ActiveBase()
+	if err != nil {
+		return err
+	}
+	defer k.dropOrphans()
 	total := int64(len(bases)) * k.w.meta.SegmentBytes
 	for i, base := range bases {
 		if base >= active || i+1 == len(bases) {
@@ -42,12 +48,36 @@ func (k *keeper) retain() error {
 		if !drop {
 			return nil
 		}
+		if err := k.syncFirst(bases[i+1]); err != nil {
+			return err
+		}
 		if err := k.drop(base); err != nil {
 			return err
 		}
 		total -= k.w.meta.SegmentBytes
 	}
 	return nil
+}
+
+// syncFirst makes sure that the segment that is to become the log's first is on
+// disk. Else a power loss could leave a log of which only a name is there.
+func (k *keeper) syncFirst(base int64) error {
+	synced := false
+	if err := fault.Run(func() error {
+		synced = k.w.ctl.Named.Load() > uint64(base)
+		return nil
+	}); synced || err != nil {
+		return err
+	}
+	return k.w.syncer.all(context.Background())
+}
+
+// dropOrphans removes indexes of segments that are gone: an index may be made just
+// when its segment is dropped.
+func (k *keeper) dropOrphans() {
+	for _, path := range k.w.dir.OrphanIndexes() {
+		_ = os.Remove(path)
+	}
 }
 
 // drop removes one segment. The directory is synced before the next one goes: a
@@ -59,7 +89,7 @@ func (k *keeper) drop(base int64) error {
 		}
 	}
 	k.w.opts.Logger.Debug("segment dropped by retention", "log", string(k.w.dir), "base", base)
-	return files.SyncDir(string(k.w.dir))
+	return k.w.disk.dir(string(k.w.dir))
 }
 
 // segmentFloor returns the time before which no record of a segment was

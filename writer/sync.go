@@ -7,12 +7,12 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
-	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -31,7 +31,9 @@ type syncer struct {
 	dir  *os.File     // the log's directory; nil when closed, guarded by life
 
 	lead chan struct{} // one goroutine of the process at a time; guards the rest
-	cur  *handle       // the segment synced last, mapped apart from the appender's
+	cur  *handle       // the segment synced last
+	// offered is the appender's handle of the segment that was active last.
+	offered atomic.Pointer[handle]
 	// unsavedMark says that a durable mark was stored in cur after its last sync.
 	unsavedMark bool
 }
@@ -49,6 +51,7 @@ func (s *syncer) close() {
 	defer s.life.Unlock()
 	s.cur.release()
 	s.cur = nil
+	s.offered.Swap(nil).release()
 	s.dir.Close()
 	s.dir = nil
 }
@@ -82,6 +85,35 @@ func (s *syncer) to(ctx context.Context, target int64) (err error) {
 	}
 	defer func() { <-s.lead }()
 	return s.share(ctx, target)
+}
+
+// all syncs whatever is committed now, needed or not.
+func (s *syncer) all(ctx context.Context) error {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.dir == nil {
+		return ErrClosed
+	}
+	select {
+	case s.lead <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.lead }()
+	return fault.Run(func() error {
+		if err := s.w.ctl.CheckPoison(); err != nil {
+			return err
+		}
+		return s.once()
+	})
+}
+
+// offer hands over the appender's handle of the active segment. A sync through a
+// descriptor that was open when a write-back failed is sure to be told so, even
+// if another process was told before and died of a kill before it could tell us.
+func (s *syncer) offer(h *handle) {
+	old := s.offered.Swap(h.retain())
+	old.release()
 }
 
 func (s *syncer) covered(target int64) (bool, error) {
@@ -142,6 +174,7 @@ func (s *syncer) once() error {
 	if err != nil {
 		return err
 	}
+	defer s.w.wake.Signal() // consumers may wait for durable records only
 	for {
 		err := s.open(base)
 		if missing(err) { // retention was quicker; what is gone needs no sync
@@ -168,7 +201,6 @@ func (s *syncer) once() error {
 		control.Raise(s.w.ctl.SyncFrom, uint64(base))
 	}
 	s.w.ctl.Syncs.Add(1)
-	s.w.wake.Signal() // consumers may wait for durable records only
 	return nil
 }
 
@@ -195,9 +227,12 @@ func (s *syncer) open(base int64) error {
 	if s.cur != nil && s.cur.Base == base {
 		return nil
 	}
-	h, err := openHandle(s.w.dir, s.w.meta.LogID, base)
-	if err != nil {
-		return err
+	h := s.offered.Load()
+	if h == nil || h.Base != base || !s.offered.CompareAndSwap(h, nil) {
+		var err error
+		if h, err = openHandle(s.w.dir, s.w.meta.LogID, base); err != nil {
+			return err
+		}
 	}
 	s.cur.release()
 	s.cur = h
@@ -206,9 +241,9 @@ func (s *syncer) open(base int64) error {
 
 // flush syncs the current segment and, once in its life, its name.
 func (s *syncer) flush() error {
-	err := files.SyncData(s.cur.file)
+	err := s.w.disk.data(s.cur.file)
 	if err == nil && s.w.ctl.Named.Load() <= uint64(s.cur.Base) {
-		if err = files.SyncOpenDir(s.dir); err == nil {
+		if err = s.w.disk.openDir(s.dir); err == nil {
 			control.Raise(s.w.ctl.Named, uint64(s.cur.Base)+1)
 			s.tellPredecessor()
 		}
@@ -257,7 +292,7 @@ func (s *syncer) finish() error {
 	if !s.unsavedMark {
 		return nil
 	}
-	if err := files.SyncData(s.cur.file); err != nil {
+	if err := s.w.disk.data(s.cur.file); err != nil {
 		return s.poison(err)
 	}
 	return nil

@@ -41,6 +41,7 @@ type Writer struct {
 	meta   layout.Meta
 	modes  layout.Modes
 	opts   Options
+	disk   disk
 	judge  control.Judge
 	slot   *control.Slot
 	ctl    *control.Control
@@ -84,6 +85,10 @@ func (w *Writer) at(s stage) {
 // boot opening costs the same whatever the log holds. ctx bounds the wait for
 // another process that is recovering the log.
 func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (*Writer, error) {
+	return openOn(ctx, systemDisk(), dir, meta, opts)
+}
+
+func openOn(ctx context.Context, d disk, dir layout.Dir, meta layout.Meta, opts Options) (*Writer, error) {
 	if err := meta.Writable(); err != nil {
 		return nil, err
 	}
@@ -92,6 +97,7 @@ func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (
 		meta:  meta,
 		modes: layout.ModesFor(meta.Mode),
 		opts:  opts,
+		disk:  d,
 		judge: control.JudgeIn(dir),
 		lead:  make(chan struct{}, 1),
 	}

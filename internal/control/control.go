@@ -85,7 +85,7 @@ type Control struct {
 	Poison *atomic.Uint32
 
 	// Counters, for information only.
-	Takeovers *atomic.Uint64 // locks taken from a dead producer
+	Takeovers *atomic.Uint64 // repairs, after deaths mostly
 	Rolls     *atomic.Uint64
 	Syncs     *atomic.Uint64
 

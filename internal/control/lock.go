@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -71,9 +70,10 @@ func (l *Lock) release(word uint32, wake int) {
 	}
 }
 
-// Acquire takes the lock for slot, waiting until ctx ends. repair is true when
-// it was taken from a dead owner, or given back unclean.
-func (l *Lock) Acquire(ctx context.Context, slot uint32, judge Judge) (repair bool, err error) {
+// Acquire takes the lock for slot, waiting until giveUp, which is called every few
+// milliseconds, returns an error. repair is true when it was taken from a dead
+// owner, or given back unclean.
+func (l *Lock) Acquire(slot uint32, judge Judge, giveUp func() error) (repair bool, err error) {
 	if l.word.CompareAndSwap(0, slot) {
 		return false, nil
 	}
@@ -86,7 +86,8 @@ func (l *Lock) Acquire(ctx context.Context, slot uint32, judge Judge) (repair bo
 	}
 	// Having slept, we cannot know whether others still do, so we take the lock
 	// as contended and the release will wake one of them.
-	for bound := firstBound; ; bound = min(2*bound, longBound) {
+	bound := firstBound
+	for began := time.Now(); ; {
 		word := l.word.Load()
 		if word&slotMask == 0 {
 			if l.word.CompareAndSwap(word, slot|contended) {
@@ -94,15 +95,17 @@ func (l *Lock) Acquire(ctx context.Context, slot uint32, judge Judge) (repair bo
 			}
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		if err := giveUp(); err != nil {
 			return false, fmt.Errorf("wait for the log's lock, held by producer %d: %w", word&slotMask, err)
 		}
-		if l.sleep(word, bound) != futex.TimedOut {
+		l.sleep(word, bound)
+		if time.Since(began) < bound { // not by the result of sleep: signals may end every single one
 			continue
 		}
 		if taken, err := l.takeOver(slot, judge); taken || err != nil {
 			return taken, err
 		}
+		began, bound = time.Now(), min(2*bound, longBound)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 )
 
 // newDir is a log's directory with a control file and no producers.
+// patient never gives a wait up.
+func patient() error { return nil }
+
 func newDir(t *testing.T) (layout.Dir, *Control) {
 	t.Helper()
 	d := layout.Dir(t.TempDir())
@@ -50,7 +53,7 @@ func TestMutualExclusion(t *testing.T) {
 		wg.Go(func() {
 			counter := mapping.Uint64(c.m.Bytes(), spare)
 			for range rounds {
-				if repair, err := c.Lock.Acquire(context.Background(), slot, alive); repair || err != nil {
+				if repair, err := c.Lock.Acquire(slot, alive, patient); repair || err != nil {
 					t.Error(repair, err)
 					return
 				}
@@ -97,7 +100,7 @@ func TestUncleanReachesTheSleeper(t *testing.T) {
 	c.Lock.Try(1)
 	repaired := make(chan bool)
 	go func() {
-		repair, err := c.Lock.Acquire(context.Background(), 2, alive)
+		repair, err := c.Lock.Acquire(2, alive, patient)
 		repaired <- repair && err == nil
 	}()
 	for c.Lock.word.Load()&contended == 0 { // until it sleeps
@@ -117,7 +120,7 @@ func TestOwnerThatLivesKeepsTheLock(t *testing.T) {
 	c.Lock.Try(owner.Number)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Lock.Acquire(ctx, waiter.Number, JudgeIn(d)); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Lock.Acquire(waiter.Number, JudgeIn(d), ctx.Err); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want the context's error", err)
 	}
 	if c.Lock.Owner() != owner.Number {
@@ -136,7 +139,7 @@ func TestTakeoverFromTheDead(t *testing.T) {
 		died <- time.Now()
 		owner.Release()
 	})
-	repair, err := c.Lock.Acquire(context.Background(), waiter.Number, JudgeIn(d))
+	repair, err := c.Lock.Acquire(waiter.Number, JudgeIn(d), patient)
 	if !repair || err != nil {
 		t.Fatalf("repair %v, %v", repair, err)
 	}
@@ -182,7 +185,7 @@ func TestOneTakesOver(t *testing.T) {
 	repairs, inside := 0, 0
 	for _, slot := range slots {
 		wg.Go(func() {
-			repair, err := c.Lock.Acquire(context.Background(), slot.Number, JudgeIn(d))
+			repair, err := c.Lock.Acquire(slot.Number, JudgeIn(d), patient)
 			if err != nil {
 				t.Error(err)
 			}

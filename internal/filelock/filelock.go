@@ -32,17 +32,7 @@ func TryExclusive(path string, perm fs.FileMode) (*Lock, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return lock, err
 	}
-	// The mode is set apart from the creation, since a umask must not keep those
-	// out whom the log's mode lets in.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|files.NoFollow, perm)
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	err = f.Chmod(perm)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil && !errors.Is(err, fs.ErrPermission) { // somebody else's, made just now
+	if err := files.CreateEmpty(path, perm); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return ProbeExclusive(path)

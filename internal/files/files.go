@@ -6,9 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
+
+// Whatever is made here gets its group, its owner and its mode from the log, not
+// from the process that makes it: the group of the directory that it lies in;
+// the directory's owner, if root makes it, so that root's work locks nobody out
+// of his own log; and the mode that it is made with, whatever the umask is. A
+// process that is no member of the directory's group cannot give it away: then
+// the file keeps the group that the system gave it, without an error.
 
 // Open opens a file that must be there and must be a regular file; it follows
 // no symbolic link in the last element of the path.
@@ -51,22 +59,59 @@ func OpenSized(path string, size int64, writable bool) (*os.File, error) {
 
 // CreateAllocated creates a file of size zero bytes, with its blocks really
 // allocated, so that no later store to a mapping of it can run out of disk. A
-// file of that name is replaced. The mode is set whatever the umask is.
+// file of that name is replaced.
 func CreateAllocated(path string, size int64, mode fs.FileMode) (*os.File, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	f, err := create(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	if err := allocate(f, size); err != nil {
+		f.Close()
+		os.Remove(path)
+		return nil, fmt.Errorf("allocate %d bytes for %s: %w", size, path, err)
+	}
+	return f, nil
+}
+
+// CreateEmpty creates an empty file, unless there is one of that name: then that
+// one is left as it is. Where the filesystem has hard links, the file is complete
+// when it gets its name, so that nobody whom its group and mode let in meets it
+// without them.
+func CreateEmpty(path string, mode fs.FileMode) error {
+	tmp := fmt.Sprintf("%s%s%016x", path, TempMark, rand.Uint64())
+	f, err := create(tmp, mode)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(f.Close(), os.Link(tmp, path))
+	os.Remove(tmp)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	f, err = create(path, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// create makes a file that must not be there: a file that a stranger put in its
+// place is neither opened nor given away.
+func create(path string, mode fs.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|NoFollow, mode)
 	if err != nil {
 		return nil, err
 	}
-	if err = f.Chmod(mode); err == nil {
-		err = allocate(f, size)
-	}
-	if err != nil {
+	if err := settle(f, filepath.Dir(path), mode); err != nil {
 		f.Close()
 		os.Remove(path)
-		return nil, fmt.Errorf("allocate %d bytes for %s: %w", size, path, err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -85,7 +130,7 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 	}
 	_, err = tmp.Write(data)
 	if err == nil {
-		err = tmp.Chmod(mode)
+		err = settle(tmp, filepath.Dir(path), mode)
 	}
 	if err == nil {
 		err = tmp.Sync()
@@ -103,9 +148,11 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// Mkdir creates a directory with exactly this mode, or leaves the one that is
-// there alone.
-func Mkdir(path string, mode fs.FileMode) error {
+// MkdirTop creates a log's own directory, or leaves the one that is there alone.
+// It takes neither owner nor group from the directory around it, but for what the
+// system itself does: so whoever makes a log owns it, and a directory with setgid
+// around it gives its group.
+func MkdirTop(path string, mode fs.FileMode) error {
 	err := os.Mkdir(path, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -113,7 +160,21 @@ func Mkdir(path string, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return os.Chmod(path, mode)
+	return settleDir(path, "", mode)
+}
+
+// Mkdir creates a directory in a log's. One that is there stays, but gets group
+// and mode if it is the caller's own: whoever made it may have died before.
+func Mkdir(path string, mode fs.FileMode) error {
+	err := os.Mkdir(path, mode)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	serr := settleDir(path, filepath.Dir(path), mode)
+	if err != nil {
+		return nil
+	}
+	return serr
 }
 
 // writeZeros is the allocation of systems without fallocate.

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -13,6 +14,11 @@ const (
 )
 
 func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
+
+// settle and settleDir set the mode: there are no owner and group to set here.
+func settle(f *os.File, _ string, mode fs.FileMode) error { return f.Chmod(mode) }
+
+func settleDir(path, _ string, mode fs.FileMode) error { return os.Chmod(path, mode) }
 
 // SyncData makes what was written to f survive power loss.
 func SyncData(f *os.File) error { return f.Sync() }

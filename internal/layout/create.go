@@ -29,13 +29,26 @@ type Settings struct {
 // The meta file comes last: until it is there, there is no log, and whoever
 // comes next starts over.
 func (d Dir) Create(ctx context.Context, s Settings) (Meta, error) {
+	const pauses, pause = 3, 10 * time.Millisecond
+	for n := 0; ; n++ {
+		m, err := d.create(ctx, s)
+		if n == pauses || !errors.Is(err, fs.ErrPermission) {
+			return m, err
+		}
+		// Another user may be making the log just now: its directories let us in a
+		// moment after they got their names.
+		time.Sleep(pause)
+	}
+}
+
+func (d Dir) create(ctx context.Context, s Settings) (Meta, error) {
 	if m, err := d.ReadMeta(); err == nil {
 		return m, nil
 	} else if !errors.Is(err, fs.ErrNotExist) && !d.isUnborn() {
 		return d.ReadMeta() // again: somebody else may have finished in between
 	}
 	modes := ModesFor(s.Mode)
-	if err := files.Mkdir(string(d), modes.Dir); err != nil {
+	if err := files.MkdirTop(string(d), modes.Dir); err != nil {
 		return Meta{}, err
 	}
 	if err := files.Mkdir(d.Producers(), modes.Locks); err != nil {

@@ -138,6 +138,28 @@ func CheckGroupName(name string) error {
 	return nil
 }
 
+// OrphanIndexes returns the paths of the indexes of segments before the first one.
+func (d Dir) OrphanIndexes() []string {
+	names, err := readNames(string(d))
+	if err != nil {
+		return nil
+	}
+	first := ""
+	for _, name := range names {
+		if _, ok := ParseSegmentName(name); ok && (first == "" || name < first) {
+			first = name
+		}
+	}
+	var orphans []string
+	for _, name := range names {
+		digits, found := strings.CutSuffix(name, indexSuffix)
+		if _, ok := ParseSegmentName(digits + segmentSuffix); found && ok && name[:offsetDigits] < strings.TrimSuffix(first, segmentSuffix) {
+			orphans = append(orphans, d.join(name))
+		}
+	}
+	return orphans
+}
+
 // SweepTemporary removes what unfinished replacements of files left behind. Nobody
 // else may be using the log.
 func (d Dir) SweepTemporary() {
@@ -166,7 +188,8 @@ func (d Dir) GroupNames() ([]string, error) {
 }
 
 // Modes are the permissions of a log's files, derived from the one that was
-// asked for when it was created.
+// asked for when it was created. Directories that give their group anything get
+// setgid as well; package files makes them so.
 type Modes struct {
 	Data   fs.FileMode // segments, indexes, control, settings
 	Shared fs.FileMode // wake and group files: who may read the log may write them

@@ -50,10 +50,7 @@ func waitAny(ctx context.Context, rooms []*Room, ready func() bool) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		bound = min(bound, time.Until(deadline))
 	}
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, rooms[0].interrupt)
-		defer stop()
-	}
+	defer rooms[0].interruptAtEndOf(ctx)()
 	if _, ok := futex.WaitAny(words, seen, bound); !ok {
 		futex.Wait(words[0], seen[0], min(bound, pollPause))
 	}

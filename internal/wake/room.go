@@ -84,10 +84,7 @@ func (r *Room) sleep(ctx context.Context, seen uint32, ready func() bool) error 
 	if deadline, ok := ctx.Deadline(); ok {
 		bound = min(bound, time.Until(deadline))
 	}
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, r.interrupt)
-		defer stop()
-	}
+	defer r.interruptAtEndOf(ctx)()
 	if bound > 0 {
 		r.file.sleep(seen, bound)
 	}
@@ -105,10 +102,24 @@ func (r *Room) comeBack() {
 // WakeAll has everybody look again.
 func (r *Room) WakeAll() { r.file.kick() }
 
-// interrupt ends the sleep when the sleeper's context does.
-func (r *Room) interrupt() {
-	_ = fault.Run(func() error {
-		r.file.kick()
-		return nil
+// interruptAtEndOf has the sleep end when ctx does. The caller calls stop after
+// the sleep; when that returns, the interruption is over or will never come: the
+// file may be unmapped.
+func (r *Room) interruptAtEndOf(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	prevent := context.AfterFunc(ctx, func() {
+		defer close(over)
+		_ = fault.Run(func() error {
+			r.file.kick()
+			return nil
+		})
 	})
+	return func() {
+		if !prevent() {
+			<-over
+		}
+	}
 }
