@@ -11,6 +11,7 @@ package reader
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"sync"
@@ -198,6 +199,9 @@ func (s *Source) mapSegment(base int64) (*view, error) {
 		}
 		// If its name never goes, some stranger holds the lock. Then producers do not
 		// get it either, and we are as safe without.
+		if err == nil && lock != nil && !lock.SameFile(fi) {
+			err = fmt.Errorf("segment %s: other files come to have its name all the time", layout.SegmentName(base))
+		}
 		if err != nil {
 			lock.Release()
 			f.Close()

@@ -1,8 +1,13 @@
 package writer
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"sync/atomic"
+
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
 )
 
 // Stage is a point of an append at which a test may hold the process.
@@ -60,4 +65,36 @@ func Queued(w *Writer) int {
 	w.queueMu.Lock()
 	defer w.queueMu.Unlock()
 	return len(w.queue)
+}
+
+// OpenWatched is Open, with around called in the place of everything that makes
+// something survive power loss: sync does it. What is "data BASE", for what a
+// segment holds, or "names", for what the log's directory does.
+func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options,
+	around func(what string, sync func() error) error) (*Writer, error) {
+	system := systemDisk()
+	return openOn(ctx, disk{
+		data: func(f *os.File) error {
+			return around(dataOf(f), func() error { return system.data(f) })
+		},
+		dir: func(path string) error {
+			return around("names", func() error { return system.dir(path) })
+		},
+		openDir: func(d *os.File) error {
+			return around("names", func() error { return system.openDir(d) })
+		},
+	}, dir, meta, opts)
+}
+
+// dataOf looks into the file: its name may be what it was called when it was made.
+func dataOf(f *os.File) string {
+	head := make([]byte, segment.HeaderBytes)
+	_, err := f.ReadAt(head, 0)
+	if err == nil {
+		var h segment.FileHeader
+		if h, err = segment.DecodeHeader(head); err == nil {
+			return fmt.Sprintf("data %d", h.Base)
+		}
+	}
+	return fmt.Sprintf("data of %s: %v", f.Name(), err)
 }

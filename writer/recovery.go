@@ -133,7 +133,7 @@ func (r *recovery) syncBefore(i int) error {
 		if err != nil {
 			return err
 		}
-		err = files.SyncData(f)
+		err = r.w.disk.data(f)
 		f.Close()
 		if err != nil {
 			return err
@@ -288,6 +288,9 @@ func (r *recovery) setAside(i int) error {
 		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
 	}
 	r.bases = r.bases[:i]
+	if err := r.w.disk.dir(r.w.dir.Cut()); err != nil { // the new names before the loss of the old ones
+		return err
+	}
 	return r.w.disk.dir(string(r.w.dir))
 }
 

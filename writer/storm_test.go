@@ -15,6 +15,8 @@ import (
 	"github.com/seed27ccf144/mlog/segment"
 )
 
+var _ = addRole("storm", stormRole)
+
 // stormRole (DIR NAME) appends batches of 1 to 5 records as fast as it can and
 // says of each that was acknowledged. Record i of the process has the value
 // "NAME i filler".

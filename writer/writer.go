@@ -166,6 +166,7 @@ func (w *Writer) dismissQueue() {
 
 func (w *Writer) release() {
 	w.keeper.discard()
+	w.syncer.offered.Swap(nil).release()
 	w.cur.release()
 	w.cur = nil
 	if w.wake != nil {

@@ -13,9 +13,6 @@ import (
 )
 
 // newDir is a log's directory with a control file and no producers.
-// patient never gives a wait up.
-func patient() error { return nil }
-
 func newDir(t *testing.T) (layout.Dir, *Control) {
 	t.Helper()
 	d := layout.Dir(t.TempDir())
@@ -37,6 +34,9 @@ func takeSlot(t *testing.T, d layout.Dir) *Slot {
 	t.Cleanup(s.Release)
 	return s
 }
+
+// patient never gives a wait up.
+func patient() error { return nil }
 
 // alive is the judge of locks whose owners are known to live.
 func alive(uint32) (*filelock.Lock, error) { return nil, nil }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -114,11 +115,107 @@ func TestMkdir(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if fi, err := os.Stat(path); err != nil || fi.Mode() != fs.ModeDir|0o777 { // whatever the umask is
+	if fi, err := os.Stat(path); err != nil || fi.Mode() != fs.ModeDir|fs.ModeSetgid|0o777 { // whatever the umask is
+		t.Errorf("%v, %v", fi, err)
+	}
+	// One that its maker left half done is finished, whatever mode it has; one that
+	// was made to be a log's directory is somebody's choice.
+	os.Chmod(path, 0o700)
+	if err := errors.Join(MkdirTop(path, 0o770), Mkdir(filepath.Join(path, "private"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, filepath.Join(path, "private")} {
+		if fi, err := os.Stat(p); err != nil || fi.Mode() != fs.ModeDir|0o700 {
+			t.Errorf("%v, %v", fi, err)
+		}
+	}
+	if err := Mkdir(path, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode() != fs.ModeDir|fs.ModeSetgid|0o770 {
 		t.Errorf("%v, %v", fi, err)
 	}
 	if err := Mkdir(filepath.Join(path, "a", "b"), 0o700); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("below a missing directory: %v", err)
+	}
+}
+
+func TestCreateEmpty(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := CreateEmpty(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode() != 0o666 || fi.Size() != 0 { // whatever the umask is
+		t.Errorf("%v, %v", fi, err)
+	}
+	os.WriteFile(path, []byte("there"), 0)
+	os.Chmod(path, 0o640)
+	if err := CreateEmpty(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode() != 0o640 || fi.Size() != 5 {
+		t.Errorf("a file that was there has become %v, %v", fi, err)
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 1 {
+		t.Errorf("temporary files are left: %v", names)
+	}
+	if err := CreateEmpty(filepath.Join(dir, "missing", "file"), 0o600); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("below a missing directory: %v", err)
+	}
+}
+
+// TestBelongsToTheDirectory: what root makes in somebody's directory is of his
+// group and his own, with the mode that was asked for.
+func TestBelongsToTheDirectory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root to make directories of others")
+	}
+	const uid, gid = 2001, 7777
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	f, err := CreateAllocated(path("allocated"), 4096, 0o640)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := errors.Join(Replace(path("replaced"), nil, 0o640), CreateEmpty(path("empty"), 0o640),
+		Mkdir(path("directory"), 0o750), MkdirTop(path("log"), 0o750)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct {
+		uid, gid uint32
+		mode     fs.FileMode
+	}{
+		"allocated": {uid, gid, 0o640},
+		"replaced":  {uid, gid, 0o640},
+		"empty":     {uid, gid, 0o640},
+		"directory": {uid, gid, fs.ModeDir | fs.ModeSetgid | 0o750},
+		"log":       {0, 0, fs.ModeDir | fs.ModeSetgid | 0o750}, // a log of its maker's
+	} {
+		fi, err := os.Lstat(path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := fi.Sys().(*syscall.Stat_t)
+		if runtime.GOOS != "linux" && name == "log" {
+			want.gid = st.Gid // the BSDs always give the group of the directory around
+		}
+		if st.Uid != want.uid || st.Gid != want.gid || fi.Mode() != want.mode {
+			t.Errorf("%s is %d:%d %v, want %+v", name, st.Uid, st.Gid, fi.Mode(), want)
+		}
+	}
+	// In a directory with setgid the system gives the group, and the bit must stay.
+	if err := errors.Join(os.Mkdir(path("around"), 0o700), os.Chown(path("around"), uid, gid),
+		os.Chmod(path("around"), fs.ModeSetgid|0o770), MkdirTop(path("around/log"), 0o770)); err != nil {
+		t.Fatal(err)
+	}
+	fi, err := os.Lstat(path("around/log"))
+	if err != nil || fi.Mode() != fs.ModeDir|fs.ModeSetgid|0o770 || fi.Sys().(*syscall.Stat_t).Gid != gid {
+		t.Errorf("%v, %v", fi, err)
 	}
 }
 

@@ -12,13 +12,13 @@
 package group
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -146,16 +146,23 @@ func Open(dir layout.Dir, name string, meta *layout.Meta) (*Group, error) {
 // create makes the file whole under the group's lock, so that two processes that
 // do so at once do not undo each other's first commit.
 func create(dir layout.Dir, name string, meta *layout.Meta) error {
+	const pause = time.Millisecond
 	shared := layout.ModesFor(meta.Mode).Shared
-	lock, err := filelock.Exclusive(context.Background(), dir.GroupLock(name), shared)
-	if err != nil {
-		return err
+	for {
+		lock, err := filelock.TryExclusive(dir.GroupLock(name), shared)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Lstat(dir.Group(name)); err == nil { // its maker may be a member by now, and keep the lock
+			lock.Release()
+			return nil
+		}
+		if lock != nil {
+			defer lock.Release()
+			return files.Replace(dir.Group(name), Encode(meta.LogID, -1), shared)
+		}
+		time.Sleep(pause)
 	}
-	defer lock.Release()
-	if _, err := os.Lstat(dir.Group(name)); err == nil {
-		return nil
-	}
-	return files.Replace(dir.Group(name), Encode(meta.LogID, -1), shared)
 }
 
 func (g *Group) read() error {

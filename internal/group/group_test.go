@@ -215,6 +215,21 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
+// TestMakerIsMemberAlready: one who found no group, and comes to make it when
+// another has made and joined it, does not wait for that one to leave.
+func TestMakerIsMemberAlready(t *testing.T) {
+	d, m := newLog(t)
+	g := openGroup(t, d, "g", m)
+	join(t, g)
+	commit(t, g, 7)
+	if err := create(d, "g", m); err != nil { // as Open does, after it found no file
+		t.Fatal(err)
+	}
+	if offset, ok, err := Read(d, "g", m.LogID); offset != 7 || !ok || err != nil {
+		t.Errorf("committed is %d, %v, %v", offset, ok, err)
+	}
+}
+
 func TestNames(t *testing.T) {
 	d, m := newLog(t)
 	for _, name := range []string{"", ".", "..", "../meta", "a/b", "g~lock"} {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -61,13 +62,18 @@ func create(t *testing.T, d Dir) Meta {
 }
 
 func TestCreate(t *testing.T) {
-	for name, prepare := range map[string]func(path string) error{
-		"missing directory": func(string) error { return nil },
-		"empty directory":   func(path string) error { return os.Mkdir(path, 0o750) },
+	setgid := fs.ModeSetgid
+	if runtime.GOOS == "windows" {
+		setgid = 0
+	}
+	for name, prepare := range map[string]func(path string) (mode fs.FileMode, err error){
+		"missing directory": func(string) (fs.FileMode, error) { return setgid | 0o750, nil },
+		"empty directory":   func(path string) (fs.FileMode, error) { return 0o750, os.Mkdir(path, 0o750) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Dir(filepath.Join(t.TempDir(), "log"))
-			if err := prepare(string(d)); err != nil {
+			mode, err := prepare(string(d))
+			if err != nil {
 				t.Fatal(err)
 			}
 			m := create(t, d)
@@ -75,7 +81,7 @@ func TestCreate(t *testing.T) {
 				t.Errorf("meta is %+v", m)
 			}
 			want := map[string]fs.FileMode{
-				".": fs.ModeDir | 0o750, "groups": fs.ModeDir | 0o770, "producers": fs.ModeDir | 0o700,
+				".": fs.ModeDir | mode, "groups": fs.ModeDir | setgid | 0o770, "producers": fs.ModeDir | 0o700,
 				"meta": 0o640, "retention": 0o640, "wake": 0o660, "producers/open": 0o640,
 			}
 			got := tree(t, string(d))
