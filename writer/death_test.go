@@ -22,9 +22,6 @@ import (
 // lock, another one's append must succeed within this time.
 const takeOverBound = 50 * time.Millisecond
 
-// big is a record of which three fit the smallest segment and the fourth rolls.
-func big(name string) string { return name + strings.Repeat(".", 20_000) }
-
 // Each row kills a producer at one stage of appending the batch {c, d}, after a
 // and b. What was committed is there, what was not is nowhere.
 var deaths = []struct {
@@ -142,15 +139,6 @@ func TestTakeOverFromProducerWithDefaultSegmentMapped(t *testing.T) {
 		c.expect("held")
 		return timeToAppend(t, c, func() { mustAppend(t, w, "next") })
 	})
-}
-
-// brief shortens the texts of big for a message.
-func brief(texts []string) string {
-	short := make([]string, len(texts))
-	for i, s := range texts {
-		short[i] = strings.TrimRight(s, ".")
-	}
-	return fmt.Sprintf("%d %q", len(short), short)
 }
 
 func TestProducersInTwoPIDNamespaces(t *testing.T) {

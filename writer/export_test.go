@@ -69,7 +69,7 @@ func Queued(w *Writer) int {
 
 // OpenWatched is Open, with around called in the place of everything that makes
 // something survive power loss: sync does it. What is "data BASE", for what a
-// segment holds, or "names", for what the log's directory does.
+// segment holds, "names", for what the log's directory does, or "names in cut".
 func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options,
 	around func(what string, sync func() error) error) (*Writer, error) {
 	system := systemDisk()
@@ -78,7 +78,11 @@ func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Opt
 			return around(dataOf(f), func() error { return system.data(f) })
 		},
 		dir: func(path string) error {
-			return around("names", func() error { return system.dir(path) })
+			what := "names"
+			if path == dir.Cut() {
+				what = "names in cut"
+			}
+			return around(what, func() error { return system.dir(path) })
 		},
 		openDir: func(d *os.File) error {
 			return around("names", func() error { return system.openDir(d) })

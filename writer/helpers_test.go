@@ -62,6 +62,18 @@ func tryOpen(t testing.TB, dir layout.Dir) (*writer.Writer, error) {
 	return writer.Open(context.Background(), dir, readMeta(t, dir), writer.Options{Logger: slog.New(slog.DiscardHandler)})
 }
 
+// big is a record of which three fit the smallest segment and the fourth rolls.
+func big(name string) string { return name + strings.Repeat(".", 20_000) }
+
+// brief shortens the texts of big for a message.
+func brief(texts []string) string {
+	short := make([]string, len(texts))
+	for i, s := range texts {
+		short[i] = strings.TrimRight(s, ".")
+	}
+	return fmt.Sprintf("%d %q", len(short), short)
+}
+
 func values(texts ...string) []segment.Record {
 	records := make([]segment.Record, len(texts))
 	for i, text := range texts {

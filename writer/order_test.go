@@ -306,10 +306,12 @@ func TestRecoveryOrder(t *testing.T) {
 				"data 6, closed: 0:3 3:3 6:0",
 				"names, closed: 0:3 3:3 6:0",
 			}, "durable 7: 0:3 3:3→6 6:1"},
-		// The later segments must be gone from the disk before their place is used.
+		// What is cut must have its new name on disk before it loses the old one, and
+		// have lost that before its place is used.
 		"the first segment is torn": {func(t *testing.T, dir layout.Dir) {
 			logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X"))
 		}, []string{
+			"names in cut, closed: 0:1",
 			"names, closed: 0:1",
 			"data 0, closed: 0:1",
 			"names, closed: 0:1",
@@ -329,6 +331,7 @@ func TestRecoveryOrder(t *testing.T) {
 			"names, closed: 0:1 3:0 6:0",
 			"data 3, closed: 0:3 3:0 6:0",
 			"names, closed: 0:3 3:0 6:0",
+			"names in cut, closed: 0:3→3 3:3",
 			"names, closed: 0:3→3 3:3",
 			"data 6, closed: 0:3→3 3:3 6:0",
 			"names, closed: 0:3→3 3:3 6:0",
