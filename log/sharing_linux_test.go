@@ -194,7 +194,6 @@ func TestRootLeavesPrivateLogToItsOwner(t *testing.T) {
 		}
 	})
 }
-}
 
 // Users who make a log, its groups and its slots at the same moment do not meet
 // half of each other's work.
