@@ -75,6 +75,30 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A log that the disk has no room for is not made by halves: a smaller one can be
+// made in its place.
+func TestCreationOnFullDisk(t *testing.T) {
+	tmp := t.TempDir()
+	if err := syscall.Mount("mlog-test", tmp, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("mounting a small tmpfs is not permitted here: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(tmp, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	}()
+	dir := filepath.Join(tmp, "log")
+	if _, err := mlog.Open(dir, mlog.Options{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("64 MiB on a disk of 1 MiB: %v", err)
+	}
+	if _, err := mlog.Open(dir, mlog.Options{MustExist: true}); err == nil {
+		t.Error("there is a log")
+	}
+	l, w := openLog(t, dir, mlog.Options{})
+	mustAppend(t, w, "a")
+	l.Close()
+}
+
 // countRecords reads the log to its end and returns how many records there are.
 func countRecords(t *testing.T, l *mlog.Log) int64 {
 	t.Helper()

@@ -65,7 +65,7 @@ func (l *Log) Info() (Info, error) {
 		return info, err
 	}
 	if info.Retention, err = l.Retention(); err != nil {
-		return info, err
+		info.Damage = append(info.Damage, DamageInfo{Segment: "retention", Reason: err.Error()})
 	}
 	if info.Producers, err = control.LiveSlots(l.dir); errors.Is(err, fs.ErrPermission) {
 		info.Producers, err = -1, nil

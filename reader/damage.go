@@ -36,6 +36,12 @@ func (s *Source) gapUntilNextSegment(err error, offset int64) *gap {
 // unusable is the error of a segment file that cannot be mapped.
 func (s *Source) unusable(base int64, err error) error {
 	var bad *segment.HeaderError
+	if errors.Is(err, fs.ErrNotExist) {
+		return missingFile(base)
+	}
+	if errors.Is(err, segment.ErrDamaged) || errors.Is(err, layout.ErrIncompatible) {
+		return err
+	}
 	if !errors.As(err, &bad) {
 		return fmt.Errorf("segment %s: %w", layout.SegmentName(base), err)
 	}
@@ -124,12 +130,10 @@ func (r *Reader) missingSegment(base int64, err error) (*gap, error) {
 	}
 	if len(bases) == 0 || bases[len(bases)-1] < base {
 		ctl, err := r.src.control()
-		if ctl == nil || err != nil {
+		if err != nil || ctl == nil && !knownOnDisk(r.at.v, base) {
 			return nil, err // its name did not survive a power loss; recovery makes it anew
 		}
-		return &gap{err: &segment.DamageError{
-			Segment: layout.SegmentName(base), First: base, Last: base - 1, Reason: "the segment file is missing",
-		}}, nil
+		return &gap{err: missingFile(base)}, nil
 	}
 	if bases[0] > base {
 		end, err := r.src.End()

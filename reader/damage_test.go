@@ -1,8 +1,10 @@
 package reader_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -226,20 +228,63 @@ func TestOffsetAtTimeOfDamagedRecord(t *testing.T) {
 	}
 }
 
-// The newest segment is gone while the log is in use. A reader that comes to where
-// it was is told so, also one that waits.
-func TestNewestSegmentMissing(t *testing.T) {
+// The newest segment is unusable, while the log is in use or after a reboot. What
+// lies below it stays readable; who comes to it, waits there, or asks where the log
+// ends, is told.
+func TestNewestSegmentUnusable(t *testing.T) {
+	harms := map[string]func(path string) error{
+		"missing":   os.Remove,
+		"truncated": func(path string) error { return os.Truncate(path, 30_000) },
+		"longer":    func(path string) error { return os.Truncate(path, 99_999) },
+		"foreign":   func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("junk"), smallest/4), 0o600) },
+	}
+	for name, harm := range harms {
+		for _, rebooted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s rebooted=%v", name, rebooted), func(t *testing.T) {
+				dir, w := newLog(t)
+				numbered(t, w, 400)
+				if err := w.SyncAll(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				w.Close()
+				all := bases(t, dir)
+				last := all[len(all)-1]
+				if err := harm(dir.Segment(last)); err != nil {
+					t.Fatal(err)
+				}
+				if rebooted {
+					if err := os.Remove(dir.Control()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				src := openSource(t, dir)
+				r := newReader(t, src, following(last-1))
+				wantNext(t, r, last-1, numberedText(int(last-1)))
+				var damage *segment.DamageError
+				if err := r.Next(context.Background(), new(segment.Record)); !errors.As(err, &damage) || damage.Segment != layout.SegmentName(last) {
+					t.Errorf("the reader got %v", err)
+				}
+				if _, err := src.End(); !errors.As(err, &damage) || damage.Segment != layout.SegmentName(last) {
+					t.Errorf("the end is said to be where it is not: error %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestAllSegmentsMissing(t *testing.T) {
 	dir, w := newLog(t)
-	numbered(t, w, 400)
-	all := bases(t, dir)
-	last := all[len(all)-1]
-	src := openSource(t, dir)
-	r := newReader(t, src, following(last-1))
-	if err := os.Remove(dir.Segment(last)); err != nil {
+	numbered(t, w, 10)
+	w.Close()
+	if err := os.Remove(dir.Segment(0)); err != nil {
 		t.Fatal(err)
 	}
-	wantNext(t, r, last-1, numberedText(int(last-1)))
-	if err := r.Next(context.Background(), new(segment.Record)); !errors.Is(err, segment.ErrDamaged) {
+	src := openSource(t, dir)
+	if _, err := src.End(); !errors.Is(err, segment.ErrDamaged) {
+		t.Errorf("the end: error %v", err)
+	}
+	r := newReader(t, src, following(0))
+	if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, segment.ErrDamaged) {
 		t.Errorf("the reader got %v", err)
 	}
 }

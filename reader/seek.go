@@ -42,6 +42,7 @@ func (e *RangeError) Is(target error) bool { return target == ErrOutOfRange }
 // disk, as recovery will; the cached tails may be ahead of what survived.
 func (s *Source) tail() (*view, segment.Cursor, error) {
 	const attempts = 100
+	missing := int64(0)
 	for range attempts {
 		ctl, err := s.control()
 		if err != nil {
@@ -49,6 +50,9 @@ func (s *Source) tail() (*view, segment.Cursor, error) {
 		}
 		if ctl == nil {
 			v, err := s.lastMarked()
+			if v == nil && err == nil {
+				err = s.neverWritten()
+			}
 			if v == nil || err != nil {
 				return nil, segment.Cursor{}, err
 			}
@@ -63,12 +67,21 @@ func (s *Source) tail() (*view, segment.Cursor, error) {
 		if err == nil {
 			v, c, err = s.walk(v, (*segment.Segment).Tail, false)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return v, c, err
+		if err == nil {
+			return v, c, nil
 		}
-		// Producers have rolled on since, and retention has followed them.
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, c, s.unusable(active, err)
+		}
+		missing = active
+		// Producers may have rolled on since, and retention followed them.
 	}
-	return nil, segment.Cursor{}, fmt.Errorf("%s: the segment that is written to cannot be found: %w", s.dir, fs.ErrNotExist)
+	return nil, segment.Cursor{}, missingFile(missing)
+}
+
+// missingFile is the damage that a segment's file is not there.
+func missingFile(base int64) *segment.DamageError {
+	return &segment.DamageError{Segment: layout.SegmentName(base), First: base, Last: base - 1, Reason: "the segment file is missing"}
 }
 
 // walk goes on from v to the last segment, scanning each from the place that from
@@ -86,10 +99,13 @@ func (s *Source) walk(v *view, from func(*segment.Segment) segment.Cursor, nameM
 		}
 		var next *view
 		if err == nil {
-			next, err = s.view(v.Base + scan.End.Count)
-		}
-		if nameMayBeLost && errors.Is(err, fs.ErrNotExist) {
-			return v, scan.End, nil
+			base := v.Base + scan.End.Count
+			if next, err = s.view(base); err != nil && nameMayBeLost {
+				if errors.Is(err, fs.ErrNotExist) && !knownOnDisk(v, base) {
+					return v, scan.End, nil
+				}
+				err = s.unusable(base, err)
+			}
 		}
 		s.release(v)
 		if err != nil {
@@ -97,6 +113,16 @@ func (s *Source) walk(v *view, from func(*segment.Segment) segment.Cursor, nameM
 		}
 		v = next
 	}
+}
+
+// knownOnDisk reports whether v says that the segment behind it, with this base
+// offset, has been on disk: then its absence is no name that a power loss took.
+func knownOnDisk(v *view, base int64) (known bool) {
+	err := fault.Run(func() error {
+		known = v.Successor() == base
+		return nil
+	})
+	return known && err == nil
 }
 
 // lastMarked returns the newest segment in which something is known to be on

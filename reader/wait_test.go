@@ -1,6 +1,7 @@
 package reader_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -311,5 +312,30 @@ func TestLateCancellation(t *testing.T) {
 		r.Close()
 		src.Close()
 		w.Close()
+	}
+}
+
+// A look at a log leaves its files as they are, and wakes nobody.
+func TestLookingChangesNothing(t *testing.T) {
+	dir, w := newLog(t)
+	appendTexts(t, w, "a")
+	before, err := os.ReadFile(dir.Wake())
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := reader.NewSource(dir, readMeta(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := reader.NewReader(src, following(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantNext(t, r, 0, "a")
+	r.Close()
+	src.Close()
+	after, err := os.ReadFile(dir.Wake())
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the wake file changed (%v)", err)
 	}
 }

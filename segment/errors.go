@@ -21,7 +21,7 @@ type DamageError struct {
 func (e *DamageError) Error() string {
 	lost := fmt.Sprintf("offsets %d to %d cannot be read", e.First, e.Last)
 	if e.Last < e.First {
-		lost = fmt.Sprintf("no record is known to be lost at offset %d", e.First)
+		lost = fmt.Sprintf("what there may have been from offset %d on cannot be read", e.First)
 	}
 	return fmt.Sprintf("damage in %s at position %d: %s; %s", e.Segment, e.Position, e.Reason, lost)
 }

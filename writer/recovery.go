@@ -190,12 +190,18 @@ func (r *recovery) open(i int) (*handle, error) {
 }
 
 func (r *recovery) damagedSegment(i int, err error) error {
-	return &segment.DamageError{
-		Segment: layout.SegmentName(r.bases[i]),
-		First:   r.bases[i],
-		Last:    r.bases[i] - 1,
-		Reason:  err.Error() + "; nothing was changed",
+	base, last := r.bases[i], r.bases[i]-1
+	if i+1 < len(r.bases) {
+		last = r.bases[i+1] - 1
 	}
+	var header *segment.HeaderError
+	if errors.As(err, &header) {
+		if header.Version {
+			return fmt.Errorf("%w: segment %s: %s; use a newer mlog", layout.ErrIncompatible, layout.SegmentName(base), header.Reason)
+		}
+		err = errors.New(header.Reason)
+	}
+	return &segment.DamageError{Segment: layout.SegmentName(base), First: base, Last: last, Reason: err.Error() + "; nothing was changed"}
 }
 
 // neverSynced reports whether segments i and later hold nothing that was ever

@@ -68,6 +68,15 @@ func (d Dir) create(ctx context.Context, s Settings) (Meta, error) {
 func (d Dir) populate(s Settings, modes Modes) (Meta, error) {
 	m := Meta{SegmentBytes: s.SegmentBytes, Mode: s.Mode, Created: time.Now()}
 	rand.Read(m.LogID[:])
+	// The first producer makes this the first segment. So a disk that has no room
+	// for one is found out before there is a log with segments that it cannot have.
+	spare, err := files.CreateAllocated(d.Spare(), s.SegmentBytes, modes.Data)
+	if err != nil {
+		return Meta{}, err
+	}
+	if err := spare.Close(); err != nil {
+		return Meta{}, err
+	}
 	if err := files.Mkdir(d.Groups(), modes.Groups); err != nil {
 		return Meta{}, err
 	}
@@ -105,7 +114,7 @@ func (d Dir) isUnborn() bool {
 	for _, name := range names {
 		stem, _, _ := strings.Cut(name, files.TempMark)
 		switch stem {
-		case producersName, groupsName, retentionName, wakeName:
+		case producersName, groupsName, retentionName, wakeName, spareName:
 		case metaName:
 			if name == metaName {
 				return false

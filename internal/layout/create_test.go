@@ -82,7 +82,7 @@ func TestCreate(t *testing.T) {
 			}
 			want := map[string]fs.FileMode{
 				".": fs.ModeDir | mode, "groups": fs.ModeDir | setgid | 0o770, "producers": fs.ModeDir | 0o700,
-				"meta": 0o640, "retention": 0o640, "wake": 0o660, "producers/open": 0o640,
+				"meta": 0o640, "retention": 0o640, "wake": 0o660, "spare": 0o640, "producers/open": 0o640,
 			}
 			got := tree(t, string(d))
 			for name, mode := range want {

@@ -36,6 +36,8 @@ func waitAny(ctx context.Context, rooms []*Room, ready func() bool) error {
 	words := make([]*atomic.Uint32, len(rooms))
 	seen := make([]uint32, len(rooms))
 	for i, r := range rooms {
+		r.asleep.Add(1)
+		defer r.asleep.Add(-1)
 		words[i] = r.file.sequence
 		seen[i] = words[i].Load()
 		r.file.raise()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -15,6 +16,10 @@ import (
 // hand-over.
 type Room struct {
 	file *File
+
+	// asleep counts those of this process who sleep on the file, or are about to:
+	// counted up before their last look.
+	asleep atomic.Int32
 
 	mu       sync.Mutex
 	sleeping bool          // somebody is, or is about to be, asleep
@@ -76,6 +81,8 @@ func (r *Room) wait(ctx context.Context, ready func() bool) error {
 
 func (r *Room) sleep(ctx context.Context, seen uint32, ready func() bool) error {
 	defer r.comeBack()
+	r.asleep.Add(1)
+	defer r.asleep.Add(-1)
 	r.file.raise()
 	if ready() {
 		return nil
@@ -100,7 +107,11 @@ func (r *Room) comeBack() {
 }
 
 // WakeAll has everybody look again.
-func (r *Room) WakeAll() { r.file.kick() }
+func (r *Room) WakeAll() {
+	if r.asleep.Load() > 0 {
+		r.file.kick()
+	}
+}
 
 // interruptAtEndOf has the sleep end when ctx does. The caller calls stop after
 // the sleep; when that returns, the interruption is over or will never come: the
