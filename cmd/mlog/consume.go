@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/humanduration"
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/offsetspec"
 	"github.com/seed27ccf144/mlog/internal/recordfmt"
 	mlog "github.com/seed27ccf144/mlog/log"
@@ -39,10 +41,12 @@ func newConsume() *command {
 		},
 		details: `Offsets (-o):
   start, end        all there is; only what comes
-  N, +N, -N         exactly N; N after the start; N before the end
+  N, +N, -N         from offset N on (an error if it is not there); N after the
+                    start; N before the end
   N:M, N:, :M       from N up to and without M; from N; from the start up to M
   :end              from the start, up to the end as it is now
   @TIME, @T1:T2     by append time: milliseconds, seconds, a date, RFC 3339, or -5m
+  s@TIME, e@TIME    as in kcat, one -o each or as s@T1,e@T2; digits are milliseconds
 An exact offset before the start of the log or past its end is an error (exit 4);
 before the start, --on-damage skip begins at the start instead.
 
@@ -57,7 +61,8 @@ missed. -o together with -g starts there instead of at the committed offset.`,
 	}
 	var o consumeOptions
 	f := c.flags
-	f.StringVarP(&o.offset, "offset", "o", "start", "`OFFSET` to start at, or a range")
+	o.offset = "start"
+	f.VarP(&offsetFlag{text: &o.offset}, "offset", "o", "`OFFSET` to start at, or a range")
 	f.Int64VarP(&o.num, "num", "n", -1, "end after `N` records; 0 prints none")
 	f.StringVarP(&o.format, "format", "f", `%v\n`, "`FORMAT` of a record, or json")
 	f.BoolVarP(&o.exitEOF, "exit-eof", "e", false, "end at the log's end as it is now; the same as -o ...:end")
@@ -81,6 +86,9 @@ missed. -o together with -g starts there instead of at the committed offset.`,
 		case f.Changed("group") && o.groupName == "":
 			return usagef("--group: the name is empty")
 		}
+		if err := layout.CheckGroupName(o.groupName); f.Changed("group") && err != nil {
+			return usagef("--group %s", strings.TrimPrefix(err.Error(), "group name "))
+		}
 		o.skipDamage = *onDamage == "skip"
 		return consume(std, args[0], o)
 	}
@@ -100,6 +108,7 @@ type consumer struct {
 	progress  progress
 	printed   int64 // records so far
 	fromGroup bool  // it began at the committed offset
+	endHidden bool  // damage hides where the log ends
 	next      int64 // the offset after the last record in out
 	committed int64 // what the group's file has
 }

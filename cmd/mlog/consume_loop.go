@@ -24,7 +24,11 @@ func (c *consumer) loop(ctx context.Context) error {
 			break
 		}
 		if err != nil {
-			if err := c.stepOver(err); err != nil {
+			err = c.stepOver(err)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -84,14 +88,14 @@ func (c *consumer) settle() error {
 		return nil
 	}
 	if err := c.group.Commit(c.next); err != nil {
-		return fmt.Errorf("group %s: commit offset %d: %w", c.groupName, c.next, err)
+		return fmt.Errorf("%w; offset %d is not committed", c.groupError(err), c.next)
 	}
 	c.committed = c.next
 	return nil
 }
 
-// stepOver decides what a failed read means: an end, or with --on-damage skip
-// a gap that is told and left behind.
+// stepOver decides what a failed read means: an end (io.EOF if it is not a bad
+// one), or with --on-damage skip a gap that is told and left behind.
 func (c *consumer) stepOver(failure error) error {
 	if err := c.settle(); err != nil {
 		return err
@@ -102,6 +106,10 @@ func (c *consumer) stepOver(failure error) error {
 	}
 	from := c.reader.Offset()
 	if err := c.reader.SkipDamage(); err != nil {
+		if c.endHidden { // nothing is behind it: this is where the log ends for us
+			c.std.notef("consume", "%v", failure)
+			return io.EOF
+		}
 		return c.explain(fmt.Errorf("skip after %w: %w", failure, err))
 	}
 	c.next = c.reader.Offset()

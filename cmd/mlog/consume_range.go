@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/offsetspec"
@@ -12,6 +13,41 @@ import (
 
 // noEnd stands for a range without an end.
 const noEnd = -1
+
+// offsetFlag is --offset. Two of them make a range if they are kcat's s@ and e@;
+// otherwise the later one would win without a word.
+type offsetFlag struct {
+	text  *string
+	given bool
+}
+
+func (o *offsetFlag) String() string {
+	if o.text == nil {
+		return ""
+	}
+	return *o.text
+}
+
+func (*offsetFlag) Type() string { return "string" }
+
+func (o *offsetFlag) Set(s string) error {
+	if !o.given {
+		*o.text, o.given = s, true
+		return nil
+	}
+	side := func(s string) string {
+		if side, _, ok := strings.Cut(s, "@"); ok && !strings.Contains(s, ",") && (side == "s" || side == "e") {
+			return side
+		}
+		return ""
+	}
+	first, second := side(*o.text), side(s)
+	if first == "" || second == "" || first == second {
+		return fmt.Errorf("it was given before, as %q; only s@TIME and e@TIME go together", *o.text)
+	}
+	*o.text += "," + s
+	return nil
+}
 
 // parseRange reads --offset, and makes --exit-eof the end of the range.
 func (o *consumeOptions) parseRange(now time.Time) (offsetspec.Range, error) {
@@ -37,9 +73,22 @@ func (c *consumer) limits() (start, end int64, err error) {
 	if c.durable {
 		end, err = c.log.DurableOffset()
 	} else {
-		end, err = c.log.EndOffset()
+		end, err = c.readableEnd()
 	}
 	return start, end, err
+}
+
+// readableEnd returns the log's end. Where damage hides it, that is as far as
+// records can be had; what comes there is no end but damage, and is told by the
+// reader that arrives.
+func (c *consumer) readableEnd() (int64, error) {
+	end, err := c.log.EndOffset()
+	var damage *mlog.DamageError
+	if errors.As(err, &damage) {
+		c.endHidden = true
+		return damage.First, nil
+	}
+	return end, err
 }
 
 // resolveUntil returns the offset to stop before, or noEnd. The end of the log
@@ -61,6 +110,9 @@ func (c *consumer) resolveUntil(span offsetspec.Range) (int64, error) {
 	}
 	if c.exitEOF {
 		until = min(until, end)
+	}
+	if c.endHidden && until >= end {
+		return noEnd, nil // the damage ends it
 	}
 	return until, nil
 }
@@ -96,7 +148,7 @@ func (c *consumer) checkFrom(from int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	end, err := c.log.EndOffset()
+	end, err := c.readableEnd()
 	if err != nil {
 		return 0, err
 	}
@@ -143,8 +195,7 @@ func (c *consumer) explain(err error) error {
 	case errors.As(err, &outside):
 		return c.outOfRange(outside)
 	case errors.As(err, &damage):
-		return fmt.Errorf("damage in %s at position %d: offsets %d to %d cannot be read (%s); --on-damage skip goes on behind it%w",
-			damage.Segment, damage.Position, damage.First, damage.Last, damage.Reason, silent{err})
+		return fmt.Errorf("%v; --on-damage skip goes on behind it%w", damage, silent{err})
 	}
 	return err
 }
@@ -163,7 +214,19 @@ func (c *consumer) outOfRange(e *mlog.RangeError) error {
 // groupError explains what went wrong with a group.
 func (c *consumer) groupError(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("group %s: %w: the groups of a log can be used by those whom its --mode lets read it", c.groupName, err)
+		return fmt.Errorf("%w: the groups of a log can be used by those whom its --mode lets read it", c.ofGroup(err))
 	}
-	return fmt.Errorf("group %s: %w", c.groupName, err)
+	if errors.Is(err, mlog.ErrIncompatible) && !strings.Contains(err.Error(), newerAdvice) {
+		return fmt.Errorf("%w; %s", c.ofGroup(err), newerAdvice)
+	}
+	return c.ofGroup(err)
+}
+
+// ofGroup names the group, unless the error does so already.
+func (c *consumer) ofGroup(err error) error {
+	name := "group " + c.groupName + ": "
+	if strings.HasPrefix(err.Error(), name) {
+		return err
+	}
+	return fmt.Errorf("%s%w", name, err)
 }

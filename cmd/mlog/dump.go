@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/group"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	mlog "github.com/seed27ccf144/mlog/log"
+	"github.com/seed27ccf144/mlog/segment"
 )
 
 func newDump() *command {
@@ -50,7 +52,10 @@ type dumper struct {
 	w        *bufio.Writer
 	records  bool
 	sections int
-	bad      int // what does not verify
+	bad      int       // what does not verify
+	newer    int       // what is of a later format
+	id       *[16]byte // of the log that is shown as a whole, if its meta can be read
+	whole    bool      // a log, and not one file of it
 }
 
 func (d *dumper) path(path string) error {
@@ -61,9 +66,19 @@ func (d *dumper) path(path string) error {
 	if fi.IsDir() {
 		err = d.log(layout.Dir(path))
 	} else {
+		// The files of a log are not opened through symbolic links; what the
+		// user names may be one.
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
 		err = d.file(path)
 	}
-	if err == nil && d.bad > 0 {
+	switch {
+	case err != nil && newerFormat(err) && !strings.Contains(err.Error(), newerAdvice):
+		err = fmt.Errorf("%w; %s", err, newerAdvice)
+	case err == nil && d.newer > 0:
+		err = fmt.Errorf("of a later format than this build knows, see 'error' above: %d; %s", d.newer, newerAdvice)
+	case err == nil && d.bad > 0:
 		err = fmt.Errorf("damage found, see 'error' and 'bad' above: %d%w", d.bad, silent{mlog.ErrDamaged})
 	}
 	return err
@@ -75,6 +90,10 @@ func (d *dumper) log(dir layout.Dir) error {
 	if _, err := os.Stat(dir.Meta()); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: not a log: it has no meta file; name a log's directory or one of its files", dir)
 	}
+	d.whole = true
+	if m, err := dir.ReadMeta(); err == nil {
+		d.id = &m.LogID
+	}
 	bases, err := dir.Segments()
 	if err != nil {
 		return err
@@ -83,10 +102,7 @@ func (d *dumper) log(dir layout.Dir) error {
 	for _, base := range bases {
 		paths = append(paths, dir.Segment(base), dir.Index(base))
 	}
-	groups, err := dir.GroupNames()
-	if err != nil {
-		return err
-	}
+	groups, groupsErr := dir.GroupNames() // an error is shown behind what there is
 	for _, name := range groups {
 		paths = append(paths, dir.Group(name))
 	}
@@ -98,6 +114,14 @@ func (d *dumper) log(dir layout.Dir) error {
 		}
 		if err := d.stopped(); err != nil {
 			return err
+		}
+	}
+	if groupsErr != nil {
+		d.section(dir.Groups(), "the consumer groups")
+		if errors.Is(groupsErr, fs.ErrNotExist) {
+			d.field("state", "missing: there are no groups")
+		} else {
+			d.problem(groupsErr)
 		}
 	}
 	d.producers(dir)
@@ -114,8 +138,27 @@ func (d *dumper) stopped() error {
 
 // problem shows what is wrong with the structure that is shown.
 func (d *dumper) problem(err error) {
-	d.bad++
+	if newerFormat(err) {
+		d.newer++
+	} else {
+		d.bad++
+	}
 	d.field("error", "%v", err)
+}
+
+// newerFormat tells a file that a later version wrote from a damaged one.
+func newerFormat(err error) bool {
+	var header *segment.HeaderError
+	return errors.Is(err, layout.ErrIncompatible) || errors.As(err, &header) && header.Version
+}
+
+// ofLog shows the id of the log that a file belongs to, which must be that of
+// the log in whose directory it lies.
+func (d *dumper) ofLog(id [16]byte) {
+	d.field("log id", "%x", id)
+	if d.id != nil && id != *d.id {
+		d.problem(fmt.Errorf("the file belongs to another log: the id in meta is %x", *d.id))
+	}
 }
 
 // file prints one file, of the kind that its first bytes say.
@@ -131,6 +174,9 @@ func (d *dumper) file(path string) error {
 	if !ok && filepath.Base(path) == filepath.Base(layout.Dir("").Wake()) {
 		show, ok = d.wake, true // the one without a magic number
 	}
+	if !ok && isLockFile(path) {
+		show, ok = d.lockFile, true
+	}
 	if !ok {
 		return fmt.Errorf("%s: not a file of a log, or damaged: it begins with %q", path, magic)
 	}
@@ -144,9 +190,29 @@ func (d *dumper) file(path string) error {
 	return nil
 }
 
+// isLockFile tells by the name: nothing is in a lock file.
+func isLockFile(path string) bool {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	parent, name := filepath.Base(filepath.Dir(abs)), filepath.Base(abs)
+	return parent == filepath.Base(layout.Dir("").Producers()) ||
+		parent == filepath.Base(layout.Dir("").Groups()) && strings.HasSuffix(name, filepath.Base(layout.Dir("").GroupLock("")))
+}
+
+func (d *dumper) lockFile(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	d.section(path, fmt.Sprintf("lock file, %d bytes", fi.Size()))
+	return nil
+}
+
 // readHead returns the first bytes of a file, up to max.
 func readHead(path string, max int) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path, false) // never waits, as opening a FIFO would
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +277,7 @@ func (d *dumper) retention(path string) error {
 		return err
 	}
 	d.field("checksum", "ok")
-	d.field("log id", "%x", logID(b))
+	d.ofLog(logID(b))
 	d.field("bytes", "%d%s", r.Bytes, noLimit(r.Bytes == 0))
 	d.field("age", "%v%s", r.Age, noLimit(r.Age == 0))
 	return nil
@@ -233,6 +299,10 @@ func (d *dumper) control(path string) error {
 	}
 	d.section(path, fmt.Sprintf("control, %d bytes", len(b)))
 	meta, err := layout.Dir(filepath.Dir(path)).ReadMeta()
+	if err != nil && d.whole {
+		d.field("state", "unknown: meta cannot be read, see there")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -283,7 +353,7 @@ func (d *dumper) group(path string) error {
 		return err
 	}
 	d.field("checksum", "ok")
-	d.field("log id", "%x", logID(b))
+	d.ofLog(logID(b))
 	if committed {
 		d.field("committed", "%d", offset)
 	} else {

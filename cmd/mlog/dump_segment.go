@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -21,7 +22,7 @@ func (d *dumper) segment(path string) error {
 		return err
 	}
 	defer lock.Release()
-	f, err := os.Open(path)
+	f, err := files.Open(path, false)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (d *dumper) segment(path string) error {
 
 func (d *dumper) segmentHeader(s *segment.Segment) {
 	d.field("checksum", "ok")
-	d.field("log id", "%x", s.LogID)
+	d.ofLog(s.LogID)
 	d.field("base offset", "%d", s.Base)
 	d.field("epoch", "%016x", s.Epoch)
 	d.field("earliest time", "%s", timestamp(s.Floor))
@@ -136,6 +137,9 @@ func (d *dumper) index(path string) error {
 	}
 	d.section(path, "index")
 	h, err := index.Decode(head)
+	if err != nil && strings.Contains(err.Error(), "format version") { // it has no error of its own
+		return fmt.Errorf("%w%w", err, silent{layout.ErrIncompatible})
+	}
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/spf13/pflag"
 
+	"github.com/seed27ccf144/mlog/internal/layout"
 	mlog "github.com/seed27ccf144/mlog/log"
 )
 
@@ -131,6 +134,39 @@ func innermost(err error) error {
 	return err
 }
 
+// newerAdvice is what helps with a log of a later format.
+const newerAdvice = "use a newer mlog"
+
+// produceError is openError for the command that creates the log.
+func produceError(dir string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if text := whyNotCreated(dir); text != "" {
+			return fmt.Errorf("%s%w", text, silent{err})
+		}
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EFBIG):
+		if _, serr := os.Stat(layout.Dir(dir).Meta()); errors.Is(serr, fs.ErrNotExist) {
+			return fmt.Errorf("%w; a new log takes less with --segment-bytes, from 64KiB on", err)
+		}
+	}
+	return openError(dir, err)
+}
+
+// whyNotCreated says what is missing for a log to be made at dir, or "".
+func whyNotCreated(dir string) string {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if target, err := os.Readlink(filepath.Clean(dir)); err == nil {
+		return fmt.Sprintf("%s is a symbolic link to %s, which does not exist; make that directory first", dir, target)
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("cannot create a log at %s: the parent directory %s does not exist; make it first", dir, parent)
+	}
+	return ""
+}
+
 // openError adds to a failed Open what the user can do about it.
 func openError(dir string, err error) error {
 	hint := ""
@@ -143,8 +179,8 @@ func openError(dir string, err error) error {
 		hint = "name a directory that 'mlog produce' made, or for produce a new or empty one"
 	case errors.Is(err, fs.ErrPermission):
 		hint = "the mode that a log is created with says who may use it, see 'mlog produce --help'"
-	case errors.Is(err, mlog.ErrIncompatible):
-		hint = "use the version of mlog that wrote it, or a later one"
+	case errors.Is(err, mlog.ErrIncompatible) && !strings.Contains(err.Error(), newerAdvice):
+		hint = newerAdvice
 	case errors.Is(err, mlog.ErrNetworkFilesystem):
 		hint = "put the log on a local disk"
 	}

@@ -102,7 +102,7 @@ func infoText(info mlog.Info, p palette) string {
 		fmt.Fprintf(&b, "%s  %s\n", p.bold(fmt.Sprintf("%-14s", name)), fmt.Sprintf(format, args...))
 	}
 	row("id", "%s", info.ID)
-	row("records", "%s", grouped(info.EndOffset-info.StartOffset))
+	row("records", "%d", info.EndOffset-info.StartOffset)
 	row("start offset", "%d", info.StartOffset)
 	row("end offset", "%d", info.EndOffset)
 	row("durable offset", "%d%s", info.DurableOffset, behind(info.EndOffset-info.DurableOffset))
@@ -113,7 +113,7 @@ func infoText(info mlog.Info, p palette) string {
 	} else {
 		row("producers", "%d live", info.Producers)
 	}
-	row("damage", "%s", countOrNone(len(info.Damage)))
+	row("damage", "%s", damageSeen(len(info.Damage)))
 	for _, d := range info.Damage {
 		fmt.Fprintf(&b, "  %s\n", p.red(oneLine(d.Segment+": "+d.Reason)))
 	}
@@ -144,7 +144,15 @@ func behind(records int64) string {
 	if records <= 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s behind the end)", grouped(records))
+	return fmt.Sprintf(" (%d behind the end)", records)
+}
+
+// damageSeen says too what was not looked at.
+func damageSeen(n int) string {
+	if n == 0 {
+		return "none seen (batches are not checked)"
+	}
+	return strconv.Itoa(n)
 }
 
 func countOrNone(n int) string {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -108,6 +110,9 @@ func (raw *rawProduceOptions) check(f *pflag.FlagSet, o *produceOptions) (err er
 	if f.Changed("retain-age") {
 		o.retain.age = &raw.retainAge
 	}
+	if f.Changed("file") && o.file == "" {
+		return usagef("--file is empty: name a file, or - for stdin")
+	}
 	if f.Changed("batch") && o.batch < 1 {
 		return usagef("--batch %d: must be at least 1", o.batch)
 	}
@@ -170,7 +175,10 @@ func produce(std *streams, dir string, o produceOptions) error {
 	}
 	ctx, cancel := untilSignal()
 	defer cancel()
-	in, err := openInput(std, o.file)
+	in, err := openInput(ctx, std, o.file)
+	if stopped(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -180,14 +188,14 @@ func produce(std *streams, dir string, o produceOptions) error {
 		Mode: o.mode, FlushEvery: o.flushEvery,
 	})
 	if err != nil {
-		return openError(dir, err)
+		return produceError(dir, err)
 	}
 	defer l.Close()
 	if err := o.retain.store(l); err != nil {
 		return err
 	}
 	if p.writer, err = l.Writer(mlog.WriterOptions{Ack: o.ack}); err != nil {
-		return openError(dir, err)
+		return produceError(dir, err)
 	}
 	defer p.writer.Close()
 	if o.output != "" {
@@ -199,17 +207,36 @@ func produce(std *streams, dir string, o produceOptions) error {
 	return p.run(ctx, in)
 }
 
-// openInput opens what is read, before a log is made for it.
-func openInput(std *streams, path string) (*os.File, error) {
+// openInput opens what is read, before a log is made for it. Opening a FIFO
+// waits for its writer, and a signal must end that too.
+func openInput(ctx context.Context, std *streams, path string) (*os.File, error) {
 	if path == "" || path == "-" {
+		if fi, err := std.in.Stat(); err == nil && fi.IsDir() {
+			return nil, errors.New("stdin is a directory, not a file of records")
+		}
 		if isTerminal(std.in) && isTerminal(std.err) {
 			std.notef("produce", "reading records from the terminal; Ctrl-D ends")
 		}
 		return std.in, nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("--file: %w", err)
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(path)
+		done <- opened{f, err}
+	}()
+	var f *os.File
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, fmt.Errorf("--file: %w", o.err)
+		}
+		f = o.f
+	case <-ctx.Done(): // the process ends, and with it the goroutine
+		return nil, ctx.Err()
 	}
 	if fi, err := f.Stat(); err == nil && fi.IsDir() {
 		f.Close()
@@ -228,8 +255,12 @@ func (r retainFlags) apply(to mlog.Retention) mlog.Retention {
 	return to
 }
 
-// store changes the retention of a log that was there already.
+// store changes the retention of a log that was there already. Without a limit
+// to store it does not even look: what is stored may be damaged.
 func (r retainFlags) store(l *mlog.Log) error {
+	if r == (retainFlags{}) {
+		return nil
+	}
 	old, err := l.Retention()
 	if err != nil {
 		return err

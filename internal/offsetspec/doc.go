@@ -21,11 +21,13 @@
 //	2026-01-02T03:04:05   local time; the seconds may be missing
 //	2026-01-02T03:04:05Z  RFC 3339, with a fraction or an offset if need be
 //	-5m  -1h30m  -2d      before now (units: w d h m s ms us ns)
-//	5m                    after now; as T2 after T1, where T1 is no duration itself
+//	+5m                   after now
+//	5m                    as T2 only: after T1, or after now where T1 is a duration
 //
 // As in rpk, @-48h:-24h is the day before yesterday, and @2026-01-02:1h an hour
 // of that day. Other names mean the same as in the tools they come from:
 // beginning, earliest and oldest are start, latest and newest are end, stored
 // is the committed offset of the group. kcat's s@TIME and e@TIME give the two
-// sides, alone or as s@A,e@B.
+// sides, alone or as s@A,e@B; as in kcat, digits are milliseconds there, however
+// many there are.
 package offsetspec

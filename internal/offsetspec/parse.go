@@ -54,7 +54,7 @@ func (p parser) single(s string) (Bound, error) {
 	case s[0] == '@':
 		return p.timeBound(s[1:])
 	case strings.HasPrefix(s, "s@"):
-		return p.timeBound(s[2:])
+		return p.kcatTime(s[2:])
 	}
 	b, ok, err := p.position(s)
 	if err == nil && !ok {
@@ -150,7 +150,7 @@ func (p parser) times(s string) (Range, error) {
 		}
 		if fromErr == nil {
 			reason = untilErr
-		} else if _, err := p.timeBound(s[i+1:]); err == nil {
+		} else if _, err := p.timeBound(s[i+1:]); err == nil || errors.As(fromErr, new(*unsignedError)) {
 			reason = fromErr
 		}
 	}
@@ -163,6 +163,9 @@ func (p parser) timesAt(left, right string) (r Range, fromErr, untilErr error) {
 	if left != "" {
 		var isDuration bool
 		if r.From.Time, isDuration, fromErr = p.time(left, p.now); fromErr != nil {
+			return r, fromErr, nil
+		}
+		if fromErr = needsSign(left, isDuration); fromErr != nil {
 			return r, fromErr, nil
 		}
 		r.From.Kind = Time
@@ -183,8 +186,24 @@ func (p parser) timesAt(left, right string) (r Range, fromErr, untilErr error) {
 }
 
 func (p parser) timeBound(s string) (Bound, error) {
-	t, _, err := p.time(s, p.now)
+	t, isDuration, err := p.time(s, p.now)
+	if err == nil {
+		err = needsSign(s, isDuration)
+	}
 	return Bound{Kind: Time, Time: t}, err
+}
+
+// kcatTime reads what follows s@ or e@: digits are milliseconds there, however
+// many there are.
+func (p parser) kcatTime(s string) (Bound, error) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return p.timeBound(s)
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n > lastMillis {
+		return Bound{}, fmt.Errorf("the time %q is not in the years 1 to 9999, in milliseconds", s)
+	}
+	return Bound{Kind: Time, Time: time.UnixMilli(n)}, nil
 }
 
 // kcatTimes reads s@TIME, e@TIME, or both with a comma between.
@@ -201,7 +220,7 @@ func (p parser) kcatTimes(s string) (Range, error) {
 			return Range{}, fmt.Errorf("%s is there twice", part[:2])
 		}
 		var err error
-		if *side, err = p.timeBound(part[2:]); err != nil {
+		if *side, err = p.kcatTime(part[2:]); err != nil {
 			return Range{}, err
 		}
 	}

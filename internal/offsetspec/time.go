@@ -56,6 +56,25 @@ func (p parser) anyTime(s string, base time.Time) (t time.Time, isDuration bool,
 	}
 }
 
+// lastMillis is the last millisecond of the year 9999.
+const lastMillis = 253402300799999
+
+// An unsignedError says that a duration tells neither before nor after.
+type unsignedError struct{ text string }
+
+func (e *unsignedError) Error() string {
+	return fmt.Sprintf("%s from now lies ahead; write @-%s for %s ago, or @+%s", e.text, e.text, e.text, e.text)
+}
+
+// needsSign refuses a duration without a sign where no other time precedes it:
+// who writes @5m means five minutes ago.
+func needsSign(s string, isDuration bool) error {
+	if isDuration && s[0] != '-' && s[0] != '+' {
+		return &unsignedError{s}
+	}
+	return nil
+}
+
 func unixTime(digits string) (time.Time, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	switch {

@@ -38,7 +38,7 @@ func decodeJSONRecord(line []byte) (segment.Record, error) {
 	}
 	var in jsonRecord
 	if err := json.Unmarshal(line, &in); err != nil {
-		return segment.Record{}, err
+		return segment.Record{}, explainJSON(err)
 	}
 	if len(in.Headers) > maxHeaders {
 		return segment.Record{}, fmt.Errorf("%d headers, more than %d", len(in.Headers), maxHeaders)
@@ -61,6 +61,16 @@ func decodeJSONRecord(line []byte) (segment.Record, error) {
 		out.Headers = append(out.Headers, h)
 	}
 	return out, nil
+}
+
+// explainJSON says what a field must be, where the decoder names Go types. Only
+// the headers have a type of their own: the other fields are taken raw.
+func explainJSON(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return errors.New(`"headers" must be an array of objects, as in [{"key":"a","value":"b"}]`)
 }
 
 // value insists on the field, so that a misspelt name is not an empty record.

@@ -177,6 +177,8 @@ func TestReaderInputErrors(t *testing.T) {
 		{`json`, "{\"value\":\"\xff\"}", ``, malformed, `UTF-8`},
 		{`json`, `{"value":"\udc00"}`, ``, malformed, `surrogate`},
 		{`json`, `{"value":"","headers":[{"value":"x"}]}`, ``, malformed, `header 1`},
+		{`json`, `{"value":"","headers":{"a":"b"}}`, ``, malformed, `"headers" must be an array of objects`},
+		{`json`, `{"value":"","headers":[1]}`, ``, malformed, `"headers" must be an array of objects`},
 	}
 	for _, tt := range tests {
 		got, err := readAll(t, strings.NewReader(tt.input), tt.format)
