@@ -52,6 +52,9 @@ const (
 	maxSegmentBytes = positionUnit << positionBits // what an entry can point into
 )
 
+// ErrVersion says that an index has a later format.
+var ErrVersion = errors.New("format version")
+
 // A Header says which segment, in which life of its file, an index belongs to.
 type Header struct {
 	Base         int64  // the segment's base offset
@@ -96,7 +99,7 @@ func Decode(b []byte) (Header, error) {
 		return h, errors.New("index: the magic number is missing")
 	}
 	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version {
-		return h, fmt.Errorf("index: format version %d, this build knows %d", v, version)
+		return h, fmt.Errorf("index: %w: %d, this build knows %d", ErrVersion, v, version)
 	}
 	if binary.LittleEndian.Uint64(b[offSum:]) != xxhash.Sum64(b[:offSum]) {
 		return h, errors.New("index: checksum mismatch")

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -137,7 +136,7 @@ func (d *dumper) index(path string) error {
 	}
 	d.section(path, "index")
 	h, err := index.Decode(head)
-	if err != nil && strings.Contains(err.Error(), "format version") { // it has no error of its own
+	if err != nil && errors.Is(err, index.ErrVersion) {
 		return fmt.Errorf("%w%w", err, silent{layout.ErrIncompatible})
 	}
 	if err != nil {
