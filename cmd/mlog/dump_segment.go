@@ -54,6 +54,11 @@ func (d *dumper) segmentHeader(s *segment.Segment) {
 	d.field("earliest time", "%s", timestamp(s.Floor))
 	d.field("tail", "%s", cursor(s, s.Tail()))
 	d.field("durable", "%s", cursor(s, s.Durable()))
+	successor := "none known to be on disk"
+	if base := s.Successor(); base != 0 {
+		successor = layout.SegmentName(base)
+	}
+	d.field("successor", "%s", successor)
 	d.field("newest time", "%s", timestamp(s.LastTime()))
 }
 
