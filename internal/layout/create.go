@@ -29,7 +29,7 @@ type Settings struct {
 // The meta file comes last: until it is there, there is no log, and whoever
 // comes next starts over.
 func (d Dir) Create(ctx context.Context, s Settings) (Meta, error) {
-	const pauses, pause = 3, 10 * time.Millisecond
+	const pauses, pause = 20, 10 * time.Millisecond
 	for n := 0; ; n++ {
 		m, err := d.create(ctx, s)
 		if n == pauses || !errors.Is(err, fs.ErrPermission) {
@@ -44,8 +44,14 @@ func (d Dir) Create(ctx context.Context, s Settings) (Meta, error) {
 func (d Dir) create(ctx context.Context, s Settings) (Meta, error) {
 	if m, err := d.ReadMeta(); err == nil {
 		return m, nil
-	} else if !errors.Is(err, fs.ErrNotExist) && !d.isUnborn() {
-		return d.ReadMeta() // again: somebody else may have finished in between
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		unborn, err := d.isUnborn()
+		if errors.Is(err, fs.ErrPermission) {
+			return Meta{}, err // nobody knows what is in it
+		}
+		if !unborn {
+			return d.ReadMeta() // again: somebody else may have finished in between
+		}
 	}
 	modes := ModesFor(s.Mode)
 	if err := files.MkdirTop(string(d), modes.Dir); err != nil {
@@ -106,10 +112,10 @@ func (d Dir) CreateWake(mode fs.FileMode) error {
 
 // isUnborn reports whether d is an empty directory, or one in which a creation
 // was cut short: it holds only what Create makes before meta.
-func (d Dir) isUnborn() bool {
+func (d Dir) isUnborn() (bool, error) {
 	names, err := readNames(string(d))
 	if err != nil {
-		return false
+		return false, err
 	}
 	for _, name := range names {
 		stem, _, _ := strings.Cut(name, files.TempMark)
@@ -117,13 +123,13 @@ func (d Dir) isUnborn() bool {
 		case producersName, groupsName, retentionName, wakeName, spareName:
 		case metaName:
 			if name == metaName {
-				return false
+				return false, nil
 			}
 		default:
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // CheckLocal refuses a directory on a network filesystem. A directory that is
