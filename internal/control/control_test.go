@@ -170,7 +170,7 @@ func TestACopyIsStale(t *testing.T) {
 // and not to be made anew.
 func TestAnotherBuildIsInUse(t *testing.T) {
 	if !bootid.Current().Known() {
-		t.Skip("this system does not tell its boots apart")
+		t.Skip("this system has no boot id, so no control file is known to be of this boot")
 	}
 	_, path := newControl(t)
 	b, err := os.ReadFile(path)
