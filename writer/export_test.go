@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -70,24 +71,25 @@ func Queued(w *Writer) int {
 // OpenWatched is Open, with around called in the place of everything that makes
 // something survive power loss: sync does it. What is "data BASE", for what a
 // segment holds, "names", for what the log's directory does, or "names in cut".
+// The watch ends with the returned function.
 func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options,
-	around func(what string, sync func() error) error) (*Writer, error) {
-	system := systemDisk()
-	return openOn(ctx, disk{
-		data: func(f *os.File) error {
-			return around(dataOf(f), func() error { return system.data(f) })
-		},
-		dir: func(path string) error {
-			what := "names"
-			if path == dir.Cut() {
-				what = "names in cut"
-			}
-			return around(what, func() error { return system.dir(path) })
-		},
-		openDir: func(d *os.File) error {
-			return around("names", func() error { return system.openDir(d) })
-		},
-	}, dir, meta, opts)
+	around func(what string, sync func() error) error) (*Writer, func(), error) {
+	stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+		switch {
+		case c.Op == "fdatasync":
+			return around(dataOf(c.File), do)
+		case c.Op == "fsync" && c.Path == string(dir):
+			return around("names", do)
+		case c.Op == "fsync" && c.Path == dir.Cut():
+			return around("names in cut", do)
+		}
+		return do()
+	})
+	w, err := Open(ctx, dir, meta, opts)
+	if err != nil {
+		stop()
+	}
+	return w, stop, err
 }
 
 // dataOf looks into the file: its name may be what it was called when it was made.

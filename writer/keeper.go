@@ -210,7 +210,7 @@ func (k *keeper) makeSpare() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(dir.NextSpare(), dir.Spare())
+	return files.Rename(dir.NextSpare(), dir.Spare())
 }
 
 // openIndex opens or makes the index of a segment and notes the batches that
@@ -230,7 +230,7 @@ func (k *keeper) openIndex(h *handle) error {
 		}
 	}
 	if _, err := os.Lstat(k.w.dir.Segment(h.Base)); missing(err) { // retention was quicker
-		_ = os.Remove(k.w.dir.Index(h.Base))
+		_ = files.Remove(k.w.dir.Index(h.Base))
 	}
 	// First the appender uses it, then we read the tail: so no batch falls
 	// between what it notes and what we do.
@@ -245,7 +245,7 @@ func anyEntry(index.Entry) bool { return true }
 
 // replaceIndex makes a wrong index anew.
 func (k *keeper) replaceIndex(h *handle) error {
-	if err := os.Remove(k.w.dir.Index(h.Base)); err != nil && !missing(err) {
+	if err := files.Remove(k.w.dir.Index(h.Base)); err != nil && !missing(err) {
 		return err
 	}
 	return k.openIndex(h)

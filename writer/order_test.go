@@ -28,12 +28,12 @@ import (
 // openWatched opens a producer whose syncs are seen, delayed or failed by around.
 func openWatched(t *testing.T, dir layout.Dir, flushEvery time.Duration, around func(string, func() error) error) *writer.Writer {
 	t.Helper()
-	w, err := writer.OpenWatched(context.Background(), dir, readMeta(t, dir),
+	w, stop, err := writer.OpenWatched(context.Background(), dir, readMeta(t, dir),
 		writer.Options{FlushEvery: flushEvery, Logger: slog.New(slog.DiscardHandler)}, around)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.Close() })
+	t.Cleanup(func() { w.Close(); stop() })
 	return w
 }
 
@@ -311,6 +311,7 @@ func TestRecoveryOrder(t *testing.T) {
 		"the first segment is torn": {func(t *testing.T, dir layout.Dir) {
 			logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X"))
 		}, []string{
+			"names in cut, closed: 0:1 3:0 6:0",
 			"names in cut, closed: 0:1",
 			"names, closed: 0:1",
 			"data 0, closed: 0:1",

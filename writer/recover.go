@@ -13,6 +13,7 @@ import (
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/group"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -98,8 +99,8 @@ func (w *Writer) recoverLog() error {
 		return err
 	}
 	w.dir.SweepTemporary()
-	_ = os.Remove(w.dir.Spare())
-	_ = os.Remove(w.dir.Unfinished())
+	_ = files.Remove(w.dir.Spare())
+	_ = files.Remove(w.dir.Unfinished())
 	return control.Create(w.dir.Control(), w.meta.LogID, w.modes.Data, control.State{Active: r.last.Base, Durable: r.end})
 }
 

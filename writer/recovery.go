@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 
 	"github.com/seed27ccf144/mlog/internal/files"
@@ -133,7 +132,7 @@ func (r *recovery) syncBefore(i int) error {
 		if err != nil {
 			return err
 		}
-		err = r.w.disk.data(f)
+		err = files.SyncData(f)
 		f.Close()
 		if err != nil {
 			return err
@@ -287,25 +286,25 @@ func (r *recovery) setAside(i int) error {
 	}
 	for j := len(r.bases) - 1; j >= i; j-- {
 		name := layout.SegmentName(r.bases[j])
-		if err := os.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name+"."+r.stamp)); err != nil {
+		if err := files.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name+"."+r.stamp)); err != nil {
 			return err
 		}
-		_ = os.Remove(r.w.dir.Index(r.bases[j]))
+		_ = files.Remove(r.w.dir.Index(r.bases[j]))
 		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
 	}
 	r.bases = r.bases[:i]
-	if err := r.w.disk.dir(r.w.dir.Cut()); err != nil { // the new names before the loss of the old ones
+	if err := files.SyncDir(r.w.dir.Cut()); err != nil { // the new names before the loss of the old ones
 		return err
 	}
-	return r.w.disk.dir(string(r.w.dir))
+	return files.SyncDir(string(r.w.dir))
 }
 
 // settle makes what was found in a segment durable, and marks it so.
 func (r *recovery) settle(h *handle, end segment.Cursor) error {
-	if err := r.w.disk.data(h.file); err != nil {
+	if err := files.SyncData(h.file); err != nil {
 		return err
 	}
-	if err := r.w.disk.dir(string(r.w.dir)); err != nil {
+	if err := files.SyncDir(string(r.w.dir)); err != nil {
 		return err
 	}
 	h.RaiseDurable(end)

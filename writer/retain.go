@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -76,7 +75,7 @@ func (k *keeper) syncFirst(base int64) error {
 // when its segment is dropped.
 func (k *keeper) dropOrphans() {
 	for _, path := range k.w.dir.OrphanIndexes() {
-		_ = os.Remove(path)
+		_ = files.Remove(path)
 	}
 }
 
@@ -84,12 +83,12 @@ func (k *keeper) dropOrphans() {
 // power loss must not leave a hole in the row, which would look like damage.
 func (k *keeper) drop(base int64) error {
 	for _, path := range []string{k.w.dir.Index(base), k.w.dir.Segment(base)} {
-		if err := os.Remove(path); err != nil && !missing(err) {
+		if err := files.Remove(path); err != nil && !missing(err) {
 			return err
 		}
 	}
 	k.w.opts.Logger.Debug("segment dropped by retention", "log", string(k.w.dir), "base", base)
-	return k.w.disk.dir(string(k.w.dir))
+	return files.SyncDir(string(k.w.dir))
 }
 
 // segmentFloor returns the time before which no record of a segment was

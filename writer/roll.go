@@ -56,7 +56,7 @@ func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
 		f.Close()
 		return nil, err
 	}
-	if err := os.Rename(unfinished, w.dir.Segment(h.Base)); err != nil {
+	if err := files.Rename(unfinished, w.dir.Segment(h.Base)); err != nil {
 		s.Close()
 		f.Close()
 		return nil, err
@@ -67,7 +67,7 @@ func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
 // takeSpare gives the spare segment the name path and opens it. If there is none
 // of the right size, it makes the file here and now.
 func (w *Writer) takeSpare(path string, size int64) (*os.File, error) {
-	if os.Rename(w.dir.Spare(), path) == nil {
+	if files.Rename(w.dir.Spare(), path) == nil {
 		if f, err := files.OpenSized(path, size, true); err == nil {
 			return f, nil
 		}

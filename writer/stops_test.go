@@ -240,7 +240,7 @@ func holdSyncRole(args []string) error {
 		return err
 	}
 	var held atomic.Bool
-	w, err := writer.OpenWatched(context.Background(), dir, meta, writer.Options{Logger: slog.New(slog.DiscardHandler)},
+	w, _, err := writer.OpenWatched(context.Background(), dir, meta, writer.Options{Logger: slog.New(slog.DiscardHandler)},
 		func(_ string, sync func() error) error {
 			if !held.Swap(true) {
 				fmt.Println("held")

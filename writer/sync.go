@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -41,7 +42,7 @@ type syncer struct {
 func (s *syncer) init(w *Writer) (err error) {
 	s.w = w
 	s.lead = make(chan struct{}, 1)
-	s.dir, err = os.Open(string(w.dir))
+	s.dir, err = files.OpenDir(string(w.dir))
 	return err
 }
 
@@ -241,9 +242,9 @@ func (s *syncer) open(base int64) error {
 
 // flush syncs the current segment and, once in its life, its name.
 func (s *syncer) flush() error {
-	err := s.w.disk.data(s.cur.file)
+	err := files.SyncData(s.cur.file)
 	if err == nil && s.w.ctl.Named.Load() <= uint64(s.cur.Base) {
-		if err = s.w.disk.openDir(s.dir); err == nil {
+		if err = files.SyncOpenDir(s.dir); err == nil {
 			control.Raise(s.w.ctl.Named, uint64(s.cur.Base)+1)
 			s.tellPredecessor()
 		}
@@ -292,7 +293,7 @@ func (s *syncer) finish() error {
 	if !s.unsavedMark {
 		return nil
 	}
-	if err := s.w.disk.data(s.cur.file); err != nil {
+	if err := files.SyncData(s.cur.file); err != nil {
 		return s.poison(err)
 	}
 	return nil

@@ -41,7 +41,6 @@ type Writer struct {
 	meta   layout.Meta
 	modes  layout.Modes
 	opts   Options
-	disk   disk
 	judge  control.Judge
 	slot   *control.Slot
 	ctl    *control.Control
@@ -85,10 +84,6 @@ func (w *Writer) at(s stage) {
 // boot opening costs the same whatever the log holds. ctx bounds the wait for
 // another process that is recovering the log.
 func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (*Writer, error) {
-	return openOn(ctx, systemDisk(), dir, meta, opts)
-}
-
-func openOn(ctx context.Context, d disk, dir layout.Dir, meta layout.Meta, opts Options) (*Writer, error) {
 	if err := meta.Writable(); err != nil {
 		return nil, err
 	}
@@ -97,7 +92,6 @@ func openOn(ctx context.Context, d disk, dir layout.Dir, meta layout.Meta, opts 
 		meta:  meta,
 		modes: layout.ModesFor(meta.Mode),
 		opts:  opts,
-		disk:  d,
 		judge: control.JudgeIn(dir),
 		lead:  make(chan struct{}, 1),
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -137,10 +136,10 @@ func Create(path string, logID [16]byte, mode fs.FileMode, s State) error {
 	binary.LittleEndian.PutUint64(b[offDurable:], uint64(s.Durable))
 	binary.LittleEndian.PutUint64(b[offSyncFrom:], uint64(s.Active))
 	binary.LittleEndian.PutUint64(b[offNamed:], uint64(s.Active)+1)
-	if _, err := f.WriteAt(b, 0); err != nil {
+	if err := files.WriteAt(f, b, 0); err != nil {
 		return fmt.Errorf("write %s: %w", tmp, err)
 	}
-	return os.Rename(tmp, path)
+	return files.Rename(tmp, path)
 }
 
 // Open maps the control file. The error is ErrStale or fs.ErrNotExist when there

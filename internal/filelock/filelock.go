@@ -18,6 +18,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 // A Lock is a lock that is held. Release frees it.
@@ -51,8 +52,13 @@ func TryShared(path string) (*Lock, error) {
 
 func try(path string, take func(*flock.Flock) (bool, error)) (*Lock, error) {
 	l := flock.New(path, flock.SetFlag(os.O_RDONLY|files.NoFollow))
-	ok, err := take(l)
+	ok := false
+	err := seam.Do("flock", path, func() (err error) {
+		ok, err = take(l)
+		return err
+	})
 	if err != nil {
+		_ = l.Close() // a lock that a test had fail may be held
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	if !ok {

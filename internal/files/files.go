@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 // Whatever is made here gets its group, its owner and its mode from the log, not
@@ -25,7 +27,7 @@ func Open(path string, writable bool) (*os.File, error) {
 	if writable {
 		flag = os.O_RDWR
 	}
-	f, err := os.OpenFile(path, flag|NoFollow|nonBlock, 0)
+	f, err := openFile(path, flag|NoFollow|nonBlock, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -61,16 +63,16 @@ func OpenSized(path string, size int64, writable bool) (*os.File, error) {
 // allocated, so that no later store to a mapping of it can run out of disk. A
 // file of that name is replaced.
 func CreateAllocated(path string, size int64, mode fs.FileMode) (*os.File, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	f, err := create(path, mode)
 	if err != nil {
 		return nil, err
 	}
-	if err := allocate(f, size); err != nil {
+	if err := seam.DoFile("fallocate", f, func() error { return allocate(f, size) }); err != nil {
 		f.Close()
-		os.Remove(path)
+		Remove(path)
 		return nil, fmt.Errorf("allocate %d bytes for %s: %w", size, path, err)
 	}
 	return f, nil
@@ -81,13 +83,13 @@ func CreateAllocated(path string, size int64, mode fs.FileMode) (*os.File, error
 // when it gets its name, so that nobody whom its group and mode let in meets it
 // without them.
 func CreateEmpty(path string, mode fs.FileMode) error {
-	tmp := fmt.Sprintf("%s%s%016x", path, TempMark, rand.Uint64())
+	tmp := TempName(path)
 	f, err := create(tmp, mode)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Close(), os.Link(tmp, path))
-	os.Remove(tmp)
+	err = errors.Join(f.Close(), seam.Do("link", path, func() error { return os.Link(tmp, path) }))
+	Remove(tmp)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -104,13 +106,13 @@ func CreateEmpty(path string, mode fs.FileMode) error {
 // create makes a file that must not be there: a file that a stranger put in its
 // place is neither opened nor given away.
 func create(path string, mode fs.FileMode) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|NoFollow, mode)
+	f, err := openFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|NoFollow, mode)
 	if err != nil {
 		return nil, err
 	}
 	if err := settle(f, filepath.Dir(path), mode); err != nil {
 		f.Close()
-		os.Remove(path)
+		Remove(path)
 		return nil, err
 	}
 	return f, nil
@@ -121,28 +123,31 @@ func create(path string, mode fs.FileMode) (*os.File, error) {
 // that users choose included.
 const TempMark = "~tmp-"
 
+// TempName returns a new name for a file that will be renamed to path when it is
+// whole.
+func TempName(path string) string {
+	return fmt.Sprintf("%s%s%016x", path, TempMark, rand.Uint64())
+}
+
 // Replace puts a file with these bytes in the place of path: after a crash there
 // is the old one or the new one, whole.
 func Replace(path string, data []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+TempMark+"*")
+	tmp, err := create(TempName(path), mode)
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(data)
+	err = WriteAt(tmp, data, 0)
 	if err == nil {
-		err = settle(tmp, filepath.Dir(path), mode)
-	}
-	if err == nil {
-		err = tmp.Sync()
+		err = SyncAll(tmp)
 	}
 	if cerr := tmp.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = Rename(tmp.Name(), path)
 	}
 	if err != nil {
-		os.Remove(tmp.Name())
+		Remove(tmp.Name())
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return SyncDir(filepath.Dir(path))
@@ -153,7 +158,7 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 // system itself does: so whoever makes a log owns it, and a directory with setgid
 // around it gives its group.
 func MkdirTop(path string, mode fs.FileMode) error {
-	err := os.Mkdir(path, mode)
+	err := mkdir(path, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -166,7 +171,7 @@ func MkdirTop(path string, mode fs.FileMode) error {
 // Mkdir creates a directory in a log's. One that is there stays, but gets group
 // and mode if it is the caller's own: whoever made it may have died before.
 func Mkdir(path string, mode fs.FileMode) error {
-	err := os.Mkdir(path, mode)
+	err := mkdir(path, mode)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -20,9 +20,7 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
-// SyncData makes what was written to f, through any mapping or descriptor,
-// survive power loss, with the metadata needed to read it back.
-func SyncData(f *os.File) error {
+func syncData(f *os.File) error {
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("fdatasync "+f.Name(), err)

@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 // NoFollow is the open flag that refuses a symbolic link.
@@ -27,7 +29,7 @@ func settle(f *os.File, like string, mode fs.FileMode) error {
 			return err
 		}
 	}
-	err := f.Chmod(mode)
+	err := seam.DoFile("fchmod", f, func() error { return f.Chmod(mode) })
 	if mode&fs.ModeSetgid != 0 && errors.Is(err, fs.ErrPermission) {
 		// Some sandboxes forbid the bit, and the BSDs do for a group that one is no
 		// member of. It is a help to other programs: ours set the group themselves.
@@ -69,7 +71,7 @@ func refused(err error) bool {
 // the group anything comes with setgid, so that other programs' files get the
 // group as well.
 func settleDir(path, like string, mode fs.FileMode) error {
-	d, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|NoFollow, 0)
+	d, err := openFile(path, os.O_RDONLY|unix.O_DIRECTORY|NoFollow, 0)
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func settleDir(path, like string, mode fs.FileMode) error {
 
 // SyncDir makes the names in a directory survive power loss.
 func SyncDir(path string) error {
-	d, err := os.Open(path)
+	d, err := OpenDir(path)
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func SyncDir(path string) error {
 // SyncOpenDir is SyncDir for a directory that is open: its error is the sync's
 // own.
 func SyncOpenDir(d *os.File) error {
-	if err := d.Sync(); err != nil {
+	if err := SyncAll(d); err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
 	return nil

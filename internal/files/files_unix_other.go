@@ -6,8 +6,7 @@ import "os"
 
 func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
 
-// SyncData makes what was written to f survive power loss.
-func SyncData(f *os.File) error { return f.Sync() }
+func syncData(f *os.File) error { return f.Sync() }
 
 // NetworkFilesystem cannot tell on this system, and so never refuses.
 func NetworkFilesystem(string) (string, error) { return "", nil }

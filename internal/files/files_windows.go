@@ -21,7 +21,7 @@ func settle(f *os.File, _ string, mode fs.FileMode) error { return f.Chmod(mode)
 func settleDir(path, _ string, mode fs.FileMode) error { return os.Chmod(path, mode) }
 
 // SyncData makes what was written to f survive power loss.
-func SyncData(f *os.File) error { return f.Sync() }
+func syncData(f *os.File) error { return f.Sync() }
 
 // SyncDir does nothing: this system has no call for it.
 func SyncDir(string) error { return nil }

@@ -222,7 +222,7 @@ func (g *Group) Commit(offset int64) error {
 		return fmt.Errorf("group %s: cannot commit offset %d", g.name, offset)
 	}
 	p := place{sequence: g.latest.sequence + 1, offset: offset}
-	if _, err := g.file.WriteAt(p.encode(g.logID), p.position()); err != nil {
+	if err := files.WriteAt(g.file, p.encode(g.logID), p.position()); err != nil {
 		return fmt.Errorf("group %s: commit: %w", g.name, err)
 	}
 	g.latest = p
@@ -287,10 +287,10 @@ func clamp(dir layout.Dir, name string, logID [16]byte, end int64) error {
 		return nil // a damaged group file is for the group's consumer to report
 	}
 	p := place{sequence: latest.sequence + 1, offset: end}
-	if _, err := f.WriteAt(p.encode(logID), p.position()); err != nil {
+	if err := files.WriteAt(f, p.encode(logID), p.position()); err != nil {
 		return err
 	}
-	return f.Sync()
+	return files.SyncAll(f)
 }
 
 // clampUnwritable puts a new file in the place of one that its owner lets us

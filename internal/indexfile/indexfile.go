@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
-	"os"
 
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/files"
@@ -64,20 +62,20 @@ func OpenOrCreate(path string, want index.Header, mode fs.FileMode) (*File, erro
 // later one wins, and the entries that the earlier one loses are noted again by
 // the next scan.
 func Write(path string, want index.Header, t *index.Table, mode fs.FileMode) error {
-	tmp := fmt.Sprintf("%s%s%016x", path, files.TempMark, rand.Uint64())
+	tmp := files.TempName(path)
 	f, err := files.CreateAllocated(tmp, index.FileBytes(want.SegmentBytes), mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(t.AppendTo(want.Encode()), 0)
+	err = files.WriteAt(f, t.AppendTo(want.Encode()), 0)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(tmp, path)
+		err = files.Rename(tmp, path)
 	}
 	if err != nil {
-		os.Remove(tmp)
+		files.Remove(tmp)
 	}
 	return err
 }

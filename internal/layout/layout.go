@@ -6,7 +6,6 @@ package layout
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -115,7 +114,7 @@ func (d Dir) Segments() ([]int64, error) {
 }
 
 func readNames(path string) ([]string, error) {
-	d, err := os.Open(path)
+	d, err := files.OpenDir(path)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +169,7 @@ func (d Dir) SweepTemporary() {
 		}
 		for _, name := range names {
 			if strings.Contains(name, files.TempMark) {
-				_ = os.Remove(filepath.Join(dir, name))
+				_ = files.Remove(filepath.Join(dir, name))
 			}
 		}
 	}

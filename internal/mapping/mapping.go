@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"github.com/edsrzf/mmap-go"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 // A Map is a shared mapping of the first bytes of one file. Its methods are
@@ -33,11 +35,16 @@ func File(f *os.File, length int64, writable bool) (*Map, error) {
 	if writable {
 		prot = mmap.RDWR
 	}
-	data, err := mmap.MapRegion(f, int(length), prot, 0, 0)
+	m := new(Map)
+	err := seam.DoFile("mmap", f, func() (err error) {
+		m.data, err = mmap.MapRegion(f, int(length), prot, 0, 0)
+		return err
+	})
 	if err != nil {
+		m.Close()
 		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
 	}
-	return &Map{data: data}, nil
+	return m, nil
 }
 
 // Bytes returns the mapped bytes. Writing to them is an error (a fault) unless

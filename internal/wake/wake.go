@@ -74,7 +74,7 @@ func restore(dir layout.Dir) {
 	}
 	defer f.Close()
 	if fi, err := f.Stat(); err == nil && fi.Size() != layout.WakeBytes {
-		_ = f.Truncate(layout.WakeBytes)
+		_ = files.Truncate(f, layout.WakeBytes)
 	}
 }
 
