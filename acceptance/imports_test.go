@@ -25,10 +25,11 @@ var layers = map[string]int{
 
 	"internal/indexfile": 2, // an index in a mapped file
 	"internal/recordfmt": 2, // records as text
+	"internal/survey":    3, // all of a log, and what of it cannot be read
 
-	"reader": 3,
-	"writer": 3,
-	"log":    4,
+	"reader": 4,
+	"writer": 4,
+	"log":    5,
 
 	"internal/formattest": commandLayer, // for tests only
 	"internal/logtest":    commandLayer, // likewise
@@ -38,8 +39,8 @@ var layers = map[string]int{
 
 const (
 	lowestLayer  = 0
-	commandLayer = 5 // of all packages below cmd
-	proofLayer   = 6 // of all packages below reliability
+	commandLayer = 6 // of all packages below cmd
+	proofLayer   = 7 // of all packages below reliability
 )
 
 // What users get along with the module. One more needs a reason in

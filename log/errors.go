@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/group"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
@@ -40,6 +41,10 @@ var (
 	// ErrDamaged says that records are lost to damage; errors.As gives a
 	// *DamageError.
 	ErrDamaged = segment.ErrDamaged
+
+	// ErrGroupActive says that a consumer group cannot be changed from outside,
+	// because it has an active member.
+	ErrGroupActive = group.ErrActive
 
 	// ErrSyncFailed says that a sync failed, now or earlier, in this or another
 	// process. Nobody can append to the log any more in this boot.

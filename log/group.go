@@ -47,7 +47,16 @@ func (g *Group) Join(ctx context.Context) error {
 }
 
 // TryJoin is Join without waiting: it reports false if there is another member.
-func (g *Group) TryJoin() (bool, error) { return g.g.TryJoin() }
+func (g *Group) TryJoin() (bool, error) {
+	const looks, pause = 3, time.Millisecond
+	for look := 1; ; look++ {
+		ok, err := g.g.TryJoin()
+		if ok || err != nil || look == looks {
+			return ok, err
+		}
+		time.Sleep(pause) // it may have been somebody who just looks at the group
+	}
+}
 
 // Committed returns the next offset to read, as committed by this or an earlier
 // member, and false if nothing was committed yet. It is current after Join.

@@ -4,10 +4,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"path"
 
 	"github.com/seed27ccf144/mlog/internal/control"
-	"github.com/seed27ccf144/mlog/internal/group"
 )
 
 // Info is what a log holds and who is on it, at a moment.
@@ -23,13 +21,6 @@ type Info struct {
 	Producers     int // live; -1 if the caller may not look
 	Groups        []GroupInfo
 	Damage        []DamageInfo
-}
-
-// GroupInfo is the state of one consumer group.
-type GroupInfo struct {
-	Name      string
-	Committed int64 // the next offset to read; -1 if nothing was committed yet
-	Lag       int64 // records behind that
 }
 
 // DamageInfo is a part of the log that is seen at a glance to be unusable: a
@@ -73,7 +64,9 @@ func (l *Log) Info() (Info, error) {
 	if err != nil {
 		return info, err
 	}
-	return info, l.groups(&info)
+	groups, damage, err := l.Groups()
+	info.Groups, info.Damage = groups, append(info.Damage, damage...)
+	return info, err
 }
 
 func (l *Log) glance() ([]DamageInfo, int, error) {
@@ -83,26 +76,4 @@ func (l *Log) glance() ([]DamageInfo, int, error) {
 		infos = append(infos, DamageInfo{Segment: d.Segment, Reason: d.Reason})
 	}
 	return infos, segments, err
-}
-
-// groups adds the consumer groups. What is wrong with one is no reason to say
-// nothing of the others.
-func (l *Log) groups(info *Info) error {
-	names, err := l.dir.GroupNames()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		offset, committed, err := group.Read(l.dir, name, l.meta.LogID)
-		if err != nil {
-			info.Damage = append(info.Damage, DamageInfo{Segment: path.Join("groups", name), Reason: err.Error()})
-			continue
-		}
-		g := GroupInfo{Name: name, Committed: offset, Lag: info.EndOffset - max(offset, info.StartOffset)}
-		if !committed {
-			g.Committed = -1
-		}
-		info.Groups = append(info.Groups, g)
-	}
-	return nil
 }

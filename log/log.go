@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -104,19 +105,28 @@ func (l *Log) Close() error {
 // Writer returns a writer of the log. The first one makes this process a
 // producer; after a reboot it also recovers the log's end.
 func (l *Log) Writer(opts WriterOptions) (*Writer, error) {
+	w, err := l.producer(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{w: w, opts: opts}, nil
+}
+
+// producer makes this process a producer, unless it is one.
+func (l *Log) producer(ctx context.Context) (*writer.Writer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, ErrClosed
 	}
 	if l.writer == nil {
-		w, err := writer.Open(context.Background(), l.dir, l.meta, writer.Options{FlushEvery: l.opts.FlushEvery, Logger: l.opts.Logger})
+		w, err := writer.Open(ctx, l.dir, l.meta, writer.Options{FlushEvery: l.opts.FlushEvery, Logger: l.opts.Logger})
 		if err != nil {
 			return nil, public(err)
 		}
 		l.writer = w
 	}
-	return &Writer{w: l.writer, opts: opts}, nil
+	return l.writer, nil
 }
 
 // Reader returns a new reader. It must be closed.
@@ -171,7 +181,20 @@ func (l *Log) DurableOffset() (int64, error) { return guarded(l, l.src.Durable) 
 // OffsetAt returns the offset of the first record that was appended at t or
 // later, or the end offset if there is none.
 func (l *Log) OffsetAt(t time.Time) (int64, error) {
-	return guarded(l, func() (int64, error) { return l.src.OffsetAt(t) })
+	return guarded(l, func() (int64, error) { return l.src.OffsetAt(inRange(t)) })
+}
+
+// inRange moves a time that does not fit 64 bits of nanoseconds to the nearest one
+// that does: it would come out as any other.
+func inRange(t time.Time) time.Time {
+	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+	switch {
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t
 }
 
 // guarded keeps the log from being closed under a look at it.

@@ -243,7 +243,7 @@ func TestInfoDespiteABadGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(info.Groups) != 1 || info.Groups[0] != (mlog.GroupInfo{Name: "good", Committed: 1}) {
+	if len(info.Groups) != 1 || info.Groups[0] != (mlog.GroupInfo{Name: "good", Committed: 1, Active: true}) {
 		t.Errorf("groups %+v", info.Groups)
 	}
 	if len(info.Damage) != 1 || info.Damage[0].Segment != "groups/bad" {

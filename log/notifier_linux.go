@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 // A Notifier mirrors a log's wake-ups in an eventfd(2), for programs that wait in
@@ -24,8 +26,13 @@ type Notifier struct {
 // Notifier makes a Notifier of the log. It costs a goroutine, and a thread while
 // no reader of this Log sleeps. It must be closed.
 func (l *Log) Notifier() (*Notifier, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	fd := -1
+	err := seam.Do("eventfd", "", func() (err error) {
+		fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		return err
+	})
 	if err != nil {
+		_ = unix.Close(fd) // open only if a test made a call fail that had succeeded
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

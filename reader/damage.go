@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -42,7 +44,10 @@ func (s *Source) unusable(base int64, err error) error {
 	if errors.Is(err, segment.ErrDamaged) || errors.Is(err, layout.ErrIncompatible) {
 		return err
 	}
-	if !errors.As(err, &bad) {
+	if fi, serr := files.Lstat(s.dir.Segment(base)); serr == nil && !fi.Mode().IsRegular() {
+		bad, err = &segment.HeaderError{Reason: "something that is no regular file has the segment's name"}, nil
+	}
+	if err != nil && !errors.As(err, &bad) {
 		return fmt.Errorf("segment %s: %w", layout.SegmentName(base), err)
 	}
 	if bad.Version {
@@ -69,12 +74,48 @@ func (s *Source) baseAfter(offset int64) (int64, bool) {
 	return 0, false
 }
 
-// examine decides what bytes that do not verify are. After a reboot, before any
-// producer has come, they may be the torn end of the log: then there is no gap,
-// and the reader waits for the recovery.
-func (r *Reader) examine(bad error) *gap {
-	if ctl, _ := r.src.control(); ctl == nil && r.maybeTorn() {
-		return nil
+// markerIsMissing reports whether the reader stands at the end of a segment behind
+// which the log has gone on, so that an end marker must be here.
+func (r *Reader) markerIsMissing() bool {
+	ctl, err := r.src.control()
+	if err != nil {
+		return false
+	}
+	if ctl == nil {
+		torn, err := r.maybeTorn()
+		return !torn && err == nil
+	}
+	active, err := ctl.ActiveBase()
+	// The marker was committed before the word that we read, so a second look is
+	// sure to see it.
+	return err == nil && active > r.at.v.Base && !r.at.v.Committed(r.at.position)
+}
+
+// lostBefore is the gap that a mark of lost records stands for.
+func (r *Reader) lostBefore(f *segment.Frame) *gap {
+	return &gap{resume: &resumption{r.at.v.Base, f.Next(), f.End()}, err: &segment.DamageError{
+		Segment: segmentName(r.at.v), Position: f.Position, First: f.Base, Last: f.End() - 1,
+		Reason: "these records were lost to damage, and repair has marked them so",
+	}}
+}
+
+// examine decides what bytes that do not verify are. If all that can have stood
+// there is the end marker, since the next segment begins just with the offset that
+// is due, nothing is lost and next is true. After a reboot, before any producer has
+// come, they may be the torn end of the log: then there is no gap, and the reader
+// waits for the recovery.
+func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
+	ctl, err := r.src.control()
+	if err != nil {
+		return false, nil, err
+	}
+	if ctl == nil {
+		if torn, err := r.maybeTorn(); torn || err != nil {
+			return false, nil, err
+		}
+	}
+	if base, ok := r.src.baseAfter(r.at.v.Base); ok && base == r.at.base {
+		return true, nil, nil
 	}
 	e := &segment.DamageError{
 		Segment:  segmentName(r.at.v),
@@ -87,7 +128,9 @@ func (r *Reader) examine(bad error) *gap {
 	if errors.As(bad, &frame) {
 		e.Reason = frame.Reason
 	}
-	g := r.src.gapUntilNextSegment(e, r.at.v.Base)
+	// Not back to a segment that begins before what was handed out, as one does if
+	// a hostile producer's batch promised more offsets than are its.
+	g = r.src.gapUntilNextSegment(e, max(r.at.v.Base, r.at.base-1))
 	var f segment.Frame
 	if r.at.v.Resync(r.at.position, r.at.base, &f) {
 		g.resume = &resumption{r.at.v.Base, f.Position, f.Base}
@@ -97,21 +140,32 @@ func (r *Reader) examine(bad error) *gap {
 	} else { // nothing behind it verifies; the tail still says how much was there
 		e.Last = max(e.Last, r.at.v.Base+r.at.v.Tail().Count-1)
 	}
-	return g
+	return false, g, nil
 }
 
 // maybeTorn reports whether nothing at or behind the reader's place was ever
 // promised to be on disk.
-func (r *Reader) maybeTorn() bool {
+func (r *Reader) maybeTorn() (bool, error) {
 	if r.at.position < r.at.v.Durable().Position {
-		return false
+		return false, nil
 	}
 	marked, err := r.src.lastMarked()
 	if err != nil {
-		return false
+		if ofSystem(err) {
+			return false, err
+		}
+		return false, nil
 	}
 	defer r.src.release(marked)
-	return marked == nil || marked.Base <= r.at.v.Base
+	return marked == nil || marked.Base <= r.at.v.Base, nil
+}
+
+// ofSystem reports whether err is of the system, such as a want of descriptors or
+// a disk that does not read, and so says nothing of what a file holds. That a
+// file is missing does.
+func ofSystem(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && !errors.Is(err, fs.ErrNotExist)
 }
 
 // missingSegment says what it means that the segment in which the log goes on

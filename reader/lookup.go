@@ -1,9 +1,8 @@
 package reader
 
 import (
-	"os"
-
 	"github.com/seed27ccf144/mlog/index"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -57,7 +56,7 @@ func (s *Source) rebuildIndex(v *view) *index.Table {
 	scan := v.Scan(segment.Cursor{Position: segment.HeaderBytes}, func(f *segment.Frame) {
 		table.Note(index.Entry{Position: f.Position, Count: f.Base - v.Base, Time: f.Time})
 	})
-	if _, err := os.Lstat(s.dir.Segment(v.Base)); scan.Sealed && err == nil {
+	if _, err := files.Lstat(s.dir.Segment(v.Base)); scan.Sealed && err == nil {
 		// A reader may lack the permission, and the index is only a help.
 		_ = indexfile.Write(s.dir.Index(v.Base), indexHeader(v), table, layout.ModesFor(s.meta.Mode).Data)
 	}

@@ -172,17 +172,32 @@ func (r *Reader) load() (bool, error) {
 	for {
 		err := r.at.v.Read(r.at.position, r.at.base, &f)
 		switch {
-		case errors.Is(err, segment.ErrNoFrame):
+		case errors.Is(err, segment.ErrNoFrame) && !r.markerIsMissing():
 			r.torn = false
 			return false, nil
 		case err != nil:
-			r.gap = r.examine(err)
-			r.torn = r.gap == nil
+			next, gap, xerr := r.examine(err)
+			if xerr != nil {
+				return false, xerr
+			}
+			if next {
+				f.Base = r.at.base // as the end marker would say
+				break
+			}
+			r.gap, r.torn = gap, gap == nil
 			if r.torn {
 				return false, nil
 			}
 			return false, r.gap.err
-		case f.IsEnd():
+		case f.IsLost():
+			if f.Count > 0 {
+				r.gap = r.lostBefore(&f)
+				return false, r.gap.err
+			}
+			r.at.position = f.Next()
+			continue
+		}
+		if err != nil || f.IsEnd() {
 			if ok, err := r.advance(f.Base); !ok || err != nil {
 				return false, err
 			}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -135,7 +135,7 @@ func (s *Source) lastMarked() (*view, error) {
 	for i := len(bases) - 1; i >= 0; i-- {
 		v, err := s.view(bases[i])
 		if err != nil {
-			if i == 0 {
+			if i == 0 || ofSystem(err) {
 				return nil, s.unusable(bases[i], err)
 			}
 			continue
@@ -202,7 +202,7 @@ func (s *Source) find(offset int64) (place, error) {
 // neverWritten returns nil if a log without segments is one that no producer has
 // opened yet, and else the damage that it is.
 func (s *Source) neverWritten() error {
-	if _, err := os.Lstat(s.dir.Control()); errors.Is(err, fs.ErrNotExist) {
+	if _, err := files.Lstat(s.dir.Control()); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return &segment.DamageError{Segment: layout.SegmentName(0), Last: -1, Reason: "all segment files are missing"}

@@ -123,7 +123,7 @@ func (s *Source) control() (*control.Control, error) {
 		s.replaced = append(s.replaced, s.ctl)
 		s.ctl = nil
 	}
-	fi, err := os.Lstat(s.dir.Control())
+	fi, err := files.Lstat(s.dir.Control())
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
@@ -152,7 +152,7 @@ func (s *Source) isCurrent() bool {
 		return true
 	}
 	s.checked = time.Now()
-	fi, err := os.Lstat(s.dir.Control())
+	fi, err := files.Lstat(s.dir.Control())
 	return err == nil && os.SameFile(fi, s.ctlFile)
 }
 

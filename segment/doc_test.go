@@ -23,6 +23,7 @@ func TestDoc(t *testing.T) {
 		"last time":    {Offset: offLast, Width: 8},
 		"durable mark": {Offset: offDurable, Width: 8},
 		"successor":    {Offset: offSuccessor, Width: 8},
+		"copy":         {Offset: offCopy, Width: endOfFixed},
 	})
 	// The positions in a batch's header have no names in the code: it is short,
 	// and the golden files hold it.
@@ -52,9 +53,10 @@ func TestDoc(t *testing.T) {
 	formattest.Same(t, "attributes", formattest.Numbers(t, "attributes"), map[string]int64{
 		"keys":    attrKeys,
 		"headers": attrHeaders,
+		"lost":    attrLost,
 		"end":     attrEnd,
 	})
-	if attrKnown != attrKeys|attrHeaders|attrEnd || Version != 1 {
+	if attrKnown != attrKeys|attrHeaders|attrLost|attrEnd || Version != 1 {
 		t.Error("there are attributes or versions that docs/format.md does not know")
 	}
 }

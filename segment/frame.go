@@ -23,8 +23,9 @@ const (
 const (
 	attrKeys    = 1 << 0 // each record of the body has a key field
 	attrHeaders = 1 << 1 // each record of the body has a header list
+	attrLost    = 1 << 6 // no batch but the place of some that were lost to damage
 	attrEnd     = 1 << 7 // no batch but the end marker of a full segment
-	attrKnown   = attrKeys | attrHeaders | attrEnd
+	attrKnown   = attrKeys | attrHeaders | attrLost | attrEnd
 )
 
 // ErrNoFrame says that nothing is committed at a position yet.
@@ -63,6 +64,10 @@ func (f *Frame) Next() int64 { return f.Position + aligned(f.Length) }
 
 // IsEnd reports whether the frame is the end marker of its segment.
 func (f *Frame) IsEnd() bool { return f.attrs&attrEnd != 0 }
+
+// IsLost reports whether the frame stands for records that were lost to damage:
+// Count of them, from Base on. Its body means nothing.
+func (f *Frame) IsLost() bool { return f.attrs&attrLost != 0 }
 
 // Attributes returns the attribute bits, for display.
 func (f *Frame) Attributes() uint32 { return f.attrs }
@@ -120,7 +125,7 @@ func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 	f.Time = int64(binary.LittleEndian.Uint64(h[16:]))
 	f.Checksum = binary.LittleEndian.Uint64(h[24:])
 	f.Body = data[pos+FrameBytes : pos+int64(length) : pos+int64(length)]
-	if f.Checksum != checksum(epoch+uint64(pos), h[:], xxhash.Sum64(f.Body)) {
+	if f.Checksum != checksum(epoch+uint64(pos), h[:], bodySum(f.Body)) {
 		return &BadFrameError{Position: pos, Reason: "checksum mismatch"}
 	}
 	return f.plausible(int64(len(data)))
@@ -142,15 +147,19 @@ func (f *Frame) plausible(size int64) error {
 		return bad("malformed end marker")
 	case f.IsEnd():
 		return nil
-	case f.Count == 0:
+	case f.IsLost() && (f.attrs != attrLost || int64(f.Count) > f.Length):
+		return bad("malformed mark of lost records")
+	case f.Count == 0 && !f.IsLost():
 		return bad("no records")
-	case f.Count > 1 && f.Count > len(f.Body):
+	case f.Count > 1 && f.Count > len(f.Body) && !f.IsLost():
 		return bad("more records than bytes")
 	case f.Next()+EndMarkerBytes > size:
 		return bad("batch leaves no room for the end marker")
 	}
 	return nil
 }
+
+func bodySum(body []byte) uint64 { return xxhash.Sum64(body) }
 
 // emptySum is the hash of an empty body.
 var emptySum = xxhash.Sum64(nil)

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"os"
 	"testing"
 
 	"github.com/seed27ccf144/mlog/internal/formattest"
@@ -48,9 +49,21 @@ func TestGoldenBatches(t *testing.T) {
 		}
 		c = put(t, s, c, testTime+int64(i), b.records...)
 	}
-	golden := formattest.Golden(t, "batches.seg", trimmed(s))
+	checkGoldenBatches(t, formattest.Golden(t, "batches.seg", trimmed(s)))
+}
 
-	s = mapGolden(t, golden)
+// Segments of logs without the feature "header copies" are read as well.
+func TestGoldenWithoutCopy(t *testing.T) {
+	golden, err := os.ReadFile("testdata/batches-nocopy.seg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGoldenBatches(t, golden)
+}
+
+func checkGoldenBatches(t *testing.T, golden []byte) {
+	t.Helper()
+	s := mapGolden(t, golden)
 	if s.FileHeader != testHeader {
 		t.Errorf("header is %+v, want %+v", s.FileHeader, testHeader)
 	}
@@ -97,6 +110,27 @@ func TestGoldenSealed(t *testing.T) {
 	}
 	if !f.IsEnd() || f.Count != 0 || f.Length != EndMarkerBytes || f.Base != 1001 || f.Time != testTime+7 || len(f.Body) != 0 {
 		t.Errorf("end marker is %+v", f)
+	}
+}
+
+// TestGoldenLost does the same for one whose second batch was lost to damage.
+func TestGoldenLost(t *testing.T) {
+	s := newSegment(t, testHeader, 0)
+	c := put(t, s, start, testTime, value("before"))
+	after := put(t, s, c, testTime+1, value("one"), value("two"))
+	last := put(t, s, after, testTime+2, value("after"))
+	if end, err := s.MarkLost(c, 2, after.Position, testTime+1); end != after || err != nil {
+		t.Fatalf("the mark ends at %v, want %v; %v", end, after, err)
+	}
+	golden := formattest.Golden(t, "lost.seg", trimmed(s))
+
+	s = mapGolden(t, golden)
+	var f Frame
+	if err := s.Read(c.Position, testHeader.Base+1, &f); err != nil || !f.IsLost() || f.Count != 2 || f.Next() != after.Position {
+		t.Errorf("frame %+v, %v", f, err)
+	}
+	if scan := s.Scan(start, nil); scan.End != last || scan.Bad != nil {
+		t.Errorf("the walk ends at %v, %v; want %v", scan.End, scan.Bad, last)
 	}
 }
 

@@ -36,6 +36,10 @@ const (
 	offLast      = 136 // append time of the newest batch, ns
 	offDurable   = 256 // Cursor, packed: all before it is on disk
 	offSuccessor = 264 // base offset of the next segment once its name is on disk, else 0
+
+	// offCopy is where the fixed part stands a second time, in a sector of its own:
+	// it holds the epoch, without which no batch of the segment can be verified.
+	offCopy = 2048
 )
 
 // A FileHeader is the part of a segment's header that never changes.
@@ -83,8 +87,32 @@ func (h *FileHeader) encode(dst []byte) {
 	binary.LittleEndian.PutUint64(dst[offSum:], xxhash.Sum64(dst[:offSum]))
 }
 
-// DecodeHeader reads and checks the fixed part of a segment's header.
+// DecodeHeader reads and checks the fixed part of a segment's header, given the
+// first HeaderBytes of the file. If the header is damaged it returns the copy;
+// IsHeaderWhole tells which it was.
 func DecodeHeader(src []byte) (FileHeader, error) {
+	h, err := decodeFixed(src)
+	if err == nil || len(src) < offCopy+endOfFixed {
+		return h, err
+	}
+	if c, cerr := decodeFixed(src[offCopy:]); cerr == nil {
+		return c, nil
+	}
+	return h, err
+}
+
+// IsHeaderWhole reports whether header and copy both are as they were written.
+// Segments of logs without the feature have no copy.
+func IsHeaderWhole(src []byte) bool {
+	h, err := decodeFixed(src)
+	if err != nil || len(src) < offCopy+endOfFixed {
+		return false
+	}
+	c, err := decodeFixed(src[offCopy:])
+	return err == nil && c == h || allZero(src[offCopy:offCopy+endOfFixed])
+}
+
+func decodeFixed(src []byte) (FileHeader, error) {
 	var h FileHeader
 	bad := func(reason string) (FileHeader, error) { return h, &HeaderError{Reason: reason} }
 	if len(src) < endOfFixed {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -108,5 +109,31 @@ func TestCheckSize(t *testing.T) {
 		if err := CheckSize(size); (err == nil) != ok {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+	}
+}
+
+// A bit flipped anywhere in the header's fixed part leaves the segment readable,
+// by the copy, and so does one in the copy. Flipped in both, it is found.
+func TestHeaderCopy(t *testing.T) {
+	whole := newSegment(t, testHeader, 0)
+	for i := range endOfFixed {
+		for _, at := range []int{i, offCopy + i} {
+			head := bytes.Clone(whole.Bytes()[:HeaderBytes])
+			head[at] ^= 0x10
+			if h, err := DecodeHeader(head); h != testHeader || err != nil || IsHeaderWhole(head) {
+				t.Fatalf("byte %d: %+v, %v, whole %t", at, h, err, IsHeaderWhole(head))
+			}
+		}
+		head := bytes.Clone(whole.Bytes()[:HeaderBytes])
+		head[i] ^= 1
+		head[offCopy+i] ^= 1
+		if _, err := DecodeHeader(head); err == nil {
+			t.Fatalf("byte %d and its copy are wrong, and nothing was said", i)
+		}
+	}
+	head := bytes.Clone(whole.Bytes()[:HeaderBytes])
+	clear(head[offCopy : offCopy+endOfFixed])
+	if h, err := DecodeHeader(head); h != testHeader || err != nil || !IsHeaderWhole(head) {
+		t.Errorf("a segment without a copy: %+v, %v", h, err)
 	}
 }

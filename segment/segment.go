@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
@@ -39,7 +40,7 @@ func Format(f *os.File, h FileHeader) (s *Segment, err error) {
 	s.word64(offTail).Store(start.Pack())
 	s.word64(offDurable).Store(start.Pack())
 	s.word64(offLast).Store(uint64(h.Floor))
-	h.encode(s.data)
+	s.RestoreHeader()
 	return s, nil
 }
 
@@ -52,11 +53,11 @@ func Map(f *os.File, writable bool) (s *Segment, err error) {
 	if fi.Size() < MinBytes {
 		return nil, &HeaderError{Reason: fmt.Sprintf("file has only %d bytes", fi.Size())}
 	}
-	var first [endOfFixed]byte
-	if _, err := f.ReadAt(first[:], 0); err != nil {
+	first := make([]byte, HeaderBytes)
+	if _, err := files.ReadAt(f, first, 0); err != nil {
 		return nil, fmt.Errorf("read segment header: %w", err)
 	}
-	h, err := DecodeHeader(first[:])
+	h, err := DecodeHeader(first)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +69,13 @@ func Map(f *os.File, writable bool) (s *Segment, err error) {
 		return nil, err
 	}
 	return &Segment{FileHeader: h, data: m.Bytes(), m: m}, nil
+}
+
+// RestoreHeader writes the fixed part of the header and its copy. Whoever does
+// so is making the file, or alone with the log.
+func (s *Segment) RestoreHeader() {
+	s.encode(s.data)
+	s.encode(s.data[offCopy:])
 }
 
 // Close unmaps the segment. Every view into it becomes invalid.
@@ -174,13 +182,29 @@ func (s *Segment) Committed(pos int64) bool { return s.word32(pos).Load() != 0 }
 // offset want. It returns ErrNoFrame when nothing is committed there, and a
 // *BadFrameError when the bytes are not that frame.
 func (s *Segment) Read(pos, want int64, f *Frame) error {
-	if err := readFrame(s.data, pos, s.Epoch, f); err != nil {
+	err := readFrame(s.data, pos, s.Epoch, f)
+	if err == ErrNoFrame && s.hasMoreBehind(pos) {
+		// Either it was committed since we looked, or its commit word was wiped out.
+		if err = readFrame(s.data, pos, s.Epoch, f); err == ErrNoFrame {
+			err = &BadFrameError{Position: pos, Reason: "zeros where a batch was"}
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if f.Base != want {
 		return &BadFrameError{Position: pos, Reason: fmt.Sprintf("base offset %d where %d belongs", f.Base, want)}
 	}
+	if f.IsEnd() && want == s.Base { // who followed it would come here again, for ever
+		return &BadFrameError{Position: pos, Reason: "an end marker that leads back to its own segment"}
+	}
 	return nil
+}
+
+// hasMoreBehind reports whether the marks say that something was committed at
+// pos. Both are stored after that.
+func (s *Segment) hasMoreBehind(pos int64) bool {
+	return pos < s.Tail().Position || pos < s.Durable().Position
 }
 
 // A Scan is the result of walking over committed batches.

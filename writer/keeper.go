@@ -3,7 +3,6 @@ package writer
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -229,7 +228,7 @@ func (k *keeper) openIndex(h *handle) error {
 			return k.replaceIndex(h)
 		}
 	}
-	if _, err := os.Lstat(k.w.dir.Segment(h.Base)); missing(err) { // retention was quicker
+	if _, err := files.Lstat(k.w.dir.Segment(h.Base)); missing(err) { // retention was quicker
 		_ = files.Remove(k.w.dir.Index(h.Base))
 	}
 	// First the appender uses it, then we read the tail: so no batch falls

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
-	"time"
 
 	"github.com/seed27ccf144/mlog/internal/bootid"
 	"github.com/seed27ccf144/mlog/internal/control"
@@ -23,9 +21,20 @@ import (
 // this boot and place, the log is recovered first, by one process while the
 // others wait.
 func (w *Writer) join(ctx context.Context) (err error) {
-	if bootid.Current().Known() {
-		if w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true); err == nil {
+	boot, err := bootid.Current()
+	if err != nil {
+		return err
+	}
+	if boot.Known() {
+		if err = w.openControl(); err == nil {
 			w.slot, err = control.TakeSlot(w.dir, w.modes.Data)
+		}
+		if err == nil && !w.ctl.IsAt(w.dir.Control()) {
+			// Mending began after we opened it, and cannot have seen us. Had it looked
+			// for live producers later, it would have put the file back.
+			w.slot.Release()
+			w.ctl.Close()
+			w.slot, w.ctl, err = nil, nil, control.ErrStale
 		}
 		if !stale(err) {
 			return err
@@ -40,9 +49,9 @@ func (w *Writer) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true)
+	err = w.openControl()
 	switch {
-	case err == nil && (live > 0 || bootid.Current().Known()):
+	case err == nil && (live > 0 || boot.Known()):
 		// Somebody recovered it while we waited.
 	case err == nil || stale(err):
 		if live > 0 {
@@ -51,13 +60,22 @@ func (w *Writer) join(ctx context.Context) (err error) {
 		if err := w.recoverLog(); err != nil {
 			return err
 		}
-		if w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true); err != nil {
+		if err = w.openControl(); err != nil {
 			return err
 		}
 	default:
 		return err
 	}
 	w.slot, err = control.TakeSlot(w.dir, w.modes.Data)
+	return err
+}
+
+// openControl maps the control file that is there now.
+func (w *Writer) openControl() (err error) {
+	if w.ctl != nil {
+		w.ctl.Close()
+	}
+	w.ctl, err = control.Open(w.dir.Control(), w.meta.LogID, true)
 	return err
 }
 
@@ -76,7 +94,11 @@ func (w *Writer) recoverLog() error {
 		return err
 	}
 	if len(bases) == 0 {
-		if w.hadProducer() {
+		had, err := w.hadProducer()
+		if err != nil {
+			return err
+		}
+		if had {
 			return &segment.DamageError{Segment: layout.SegmentName(0), Last: -1,
 				Reason: "all segment files are missing, and there have been some; restore them or remove the directory"}
 		}
@@ -87,7 +109,7 @@ func (w *Writer) recoverLog() error {
 		h.release()
 		bases = []int64{0}
 	}
-	r := &recovery{w: w, bases: bases, stamp: time.Now().UTC().Format("20060102T150405.000000000Z")}
+	r := &recovery{w: w, bases: bases, cut: newCutter(w)}
 	defer r.close()
 	if err := fault.Run(r.run); err != nil {
 		return fmt.Errorf("recover %s: %w", w.dir, err)
@@ -106,11 +128,11 @@ func (w *Writer) recoverLog() error {
 
 // hadProducer reports whether anybody has ever got as far as appending: a first
 // segment was on disk before the files that it looks for.
-func (w *Writer) hadProducer() bool {
+func (w *Writer) hadProducer() (bool, error) {
 	for _, path := range []string{w.dir.Control(), w.dir.Slot(1)} {
-		if _, err := os.Lstat(path); err == nil {
-			return true
+		if _, err := files.Lstat(path); !missing(err) {
+			return err == nil, err
 		}
 	}
-	return false
+	return false, nil
 }

@@ -3,8 +3,9 @@ package writer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"path/filepath"
+	"syscall"
 
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
@@ -14,7 +15,7 @@ import (
 // A recovery is one walk over the segments that may not be wholly on disk.
 type recovery struct {
 	w     *Writer
-	stamp string  // when it began: part of the names in cut/, so that none is ever replaced
+	cut   cutter
 	bases []int64 // of the segments that there are
 	// before and last are the segments that the walk has come to; at its end the
 	// log ends in last, at the offset end.
@@ -105,13 +106,13 @@ func (r *recovery) classify(i int, scan segment.Scan) (finding, error) {
 		}
 		return lacksMarker, nil
 	}
-	if i+1 < len(r.bases) && !r.neverSynced(i+1) {
-		return 0, &segment.DamageError{
-			Segment:  layout.SegmentName(r.last.Base),
-			Position: scan.End.Position,
-			First:    r.end,
-			Last:     r.bases[i+1] - 1,
-			Reason:   "batches are missing that later ones prove to have been durable; nothing was changed",
+	if i+1 < len(r.bases) {
+		never, err := r.neverSynced(i + 1)
+		if err != nil {
+			return 0, err
+		}
+		if !never {
+			return 0, r.lostBehind(i, scan)
 		}
 	}
 	if !scan.Sealed {
@@ -122,6 +123,17 @@ func (r *recovery) classify(i int, scan segment.Scan) (finding, error) {
 			Reason: "the segment file is missing although it was durable; nothing was changed"}
 	}
 	return lacksNext, nil
+}
+
+// lostBehind is the damage that segment i ends too early.
+func (r *recovery) lostBehind(i int, scan segment.Scan) error {
+	return &segment.DamageError{
+		Segment:  layout.SegmentName(r.last.Base),
+		Position: scan.End.Position,
+		First:    r.end,
+		Last:     r.bases[i+1] - 1,
+		Reason:   "batches are missing that later ones prove to have been durable; nothing was changed",
+	}
 }
 
 // syncBefore syncs the segments that the walk passes over. Their marks say that
@@ -147,8 +159,12 @@ func (r *recovery) first() (int, error) {
 	for i := len(r.bases) - 1; i > 0; i-- {
 		h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
 		if err != nil {
-			if blank(r.w.dir.Segment(r.bases[i-1])) {
+			empty, berr := blank(r.w.dir.Segment(r.bases[i-1]))
+			if empty {
 				continue
+			}
+			if berr != nil {
+				return 0, berr
 			}
 			return 0, r.damagedSegment(i-1, err)
 		}
@@ -170,9 +186,14 @@ func (r *recovery) open(i int) (*handle, error) {
 	if err == nil {
 		return h, nil
 	}
-	if i == 0 && r.w.hadProducer() || !r.neverSynced(i) {
-		// The first segment of a log is on disk before anybody can append to it, and
-		// retention lets none become the first before it is.
+	if ofSystem(err) {
+		return nil, err
+	}
+	promised, perr := r.promised(i)
+	if perr != nil {
+		return nil, perr
+	}
+	if promised {
 		return nil, r.damagedSegment(i, err)
 	}
 	base, lastTime := r.bases[i], int64(0)
@@ -188,7 +209,23 @@ func (r *recovery) open(i int) (*handle, error) {
 	return openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
 }
 
+// promised reports whether segment i, whose header is not usable, has been on disk.
+// The first segment of a log is before anybody can append to it, and retention
+// lets none become the first before it is.
+func (r *recovery) promised(i int) (bool, error) {
+	if i == 0 {
+		if had, err := r.w.hadProducer(); had || err != nil {
+			return had, err
+		}
+	}
+	never, err := r.neverSynced(i)
+	return !never, err
+}
+
 func (r *recovery) damagedSegment(i int, err error) error {
+	if ofSystem(err) {
+		return err
+	}
 	base, last := r.bases[i], r.bases[i]-1
 	if i+1 < len(r.bases) {
 		last = r.bases[i+1] - 1
@@ -206,38 +243,55 @@ func (r *recovery) damagedSegment(i int, err error) error {
 // neverSynced reports whether segments i and later hold nothing that was ever
 // promised to be on disk: their durable marks never moved, and a file without a
 // usable header is one that never had one on disk, all zero or of no length.
-func (r *recovery) neverSynced(i int) bool {
+func (r *recovery) neverSynced(i int) (bool, error) {
 	for _, base := range r.bases[i:] {
 		h, err := openHandle(r.w.dir, r.w.meta.LogID, base)
+		if ofSystem(err) {
+			return false, err
+		}
 		if err != nil {
-			if !blank(r.w.dir.Segment(base)) {
-				return false
+			if empty, err := blank(r.w.dir.Segment(base)); !empty || err != nil {
+				return false, err
 			}
 			continue
 		}
 		moved := h.Durable().Count > 0
 		h.release()
 		if moved {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
-func blank(path string) bool {
+// ofSystem reports whether err is of the system, such as a want of descriptors or
+// a disk that does not read, and so says nothing of what a file holds. That a
+// file is missing does.
+func ofSystem(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && !missing(err)
+}
+
+func blank(path string) (bool, error) {
 	f, err := files.Open(path, false)
 	if err != nil {
-		return false
+		if ofSystem(err) {
+			return false, err
+		}
+		return false, nil
 	}
 	defer f.Close()
 	head := make([]byte, segment.HeaderBytes)
-	n, _ := f.ReadAt(head, 0)
+	n, err := files.ReadAt(f, head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
 	for _, b := range head[:n] {
 		if b != 0 {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // addSegment makes an empty segment at the log's end.
@@ -261,7 +315,7 @@ func (r *recovery) cutSegment(from int64) error {
 	if to == from {
 		return nil
 	}
-	if err := r.copyAside(from, to); err != nil {
+	if err := r.cut.copy(r.last, from, to); err != nil {
 		return err
 	}
 	r.last.ZeroFrom(from)
@@ -270,33 +324,19 @@ func (r *recovery) cutSegment(from int64) error {
 	return nil
 }
 
-func (r *recovery) copyAside(from, to int64) error {
-	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
-		return err
-	}
-	name := fmt.Sprintf("%s.%s.%d-%d", layout.SegmentName(r.last.Base), r.stamp, from, to)
-	return files.Replace(filepath.Join(r.w.dir.Cut(), name), r.last.Bytes()[from:to], r.w.modes.Data)
-}
-
 // setAside moves segments i and later out of the log, the last one first, so
 // that the row never has a hole.
 func (r *recovery) setAside(i int) error {
-	if err := files.Mkdir(r.w.dir.Cut(), r.w.modes.Dir); err != nil {
-		return err
-	}
 	for j := len(r.bases) - 1; j >= i; j-- {
 		name := layout.SegmentName(r.bases[j])
-		if err := files.Rename(r.w.dir.Segment(r.bases[j]), filepath.Join(r.w.dir.Cut(), name+"."+r.stamp)); err != nil {
+		if err := r.cut.move(r.w.dir.Segment(r.bases[j]), name); err != nil {
 			return err
 		}
 		_ = files.Remove(r.w.dir.Index(r.bases[j]))
 		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
 	}
 	r.bases = r.bases[:i]
-	if err := files.SyncDir(r.w.dir.Cut()); err != nil { // the new names before the loss of the old ones
-		return err
-	}
-	return files.SyncDir(string(r.w.dir))
+	return r.cut.syncMoves(string(r.w.dir))
 }
 
 // settle makes what was found in a segment durable, and marks it so.

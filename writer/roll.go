@@ -57,6 +57,9 @@ func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
 		return nil, err
 	}
 	if err := files.Rename(unfinished, w.dir.Segment(h.Base)); err != nil {
+		// A call that failed may have been made nevertheless. Then there would be a
+		// segment of that name, and this process, alive, appends to the one before.
+		_ = files.Remove(w.dir.Segment(h.Base))
 		s.Close()
 		f.Close()
 		return nil, err

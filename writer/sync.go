@@ -209,7 +209,7 @@ func (s *syncer) once() error {
 // have removed segments that were never synced; what is gone needs no sync.
 func (s *syncer) firstUnsynced() (int64, error) {
 	from := int64(s.w.ctl.SyncFrom.Load())
-	if _, err := os.Lstat(s.w.dir.Segment(from)); !missing(err) {
+	if _, err := files.Lstat(s.w.dir.Segment(from)); !missing(err) {
 		return from, err
 	}
 	bases, err := s.w.dir.Segments()
@@ -294,7 +294,7 @@ func (s *syncer) finish() error {
 		return nil
 	}
 	if err := files.SyncData(s.cur.file); err != nil {
-		return s.poison(err)
+		return fault.Run(func() error { return s.poison(err) })
 	}
 	return nil
 }

@@ -7,7 +7,7 @@
 // Reading order: writer.go, append.go (one append, and how goroutines combine),
 // roll.go, repair.go (after a process died), recover.go and recovery.go (after
 // the machine did), sync.go (durability), keeper.go and retain.go (what is done
-// in the background).
+// in the background), trim.go (how segments are dropped).
 package writer
 
 import (
@@ -58,6 +58,7 @@ type Writer struct {
 
 	requests sync.Pool
 	closed   atomic.Bool
+	trims    sync.Mutex  // held by a Trim; closing waits for it
 	hook     func(stage) // tests stop or kill the process here; nil otherwise
 }
 
@@ -137,6 +138,8 @@ func (w *Writer) Close() error {
 	}
 	w.lead <- struct{}{} // never given back: no append begins after this
 	w.dismissQueue()
+	w.trims.Lock()
+	defer w.trims.Unlock()
 	w.keeper.stop()
 	var err error
 	if w.opts.FlushEvery > 0 {

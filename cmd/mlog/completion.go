@@ -104,7 +104,7 @@ func takesValue(f *pflag.Flag) bool { return f.Value.Type() != "bool" }
 
 const bashHead = `# bash completion for mlog, made by 'mlog completion bash'
 _mlog() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= i
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= args=0 i
 	local IFS=$'\n'
 	COMPREPLY=()
 	# bash splits --flag=value into three words.
@@ -114,9 +114,12 @@ _mlog() {
 		prev=${COMP_WORDS[COMP_CWORD-2]}
 	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		if [[ ${COMP_WORDS[i]} != -* ]]; then
+		if [[ ${COMP_WORDS[i]} == -* ]]; then
+			continue
+		elif [[ -n $cmd ]]; then
+			((args++))
+		else
 			cmd=${COMP_WORDS[i]}
-			break
 		fi
 	done
 	case $cmd:$prev in
@@ -175,6 +178,8 @@ func bashArgument(c *command, table []*command) string {
 		return bashPaths("-f")
 	case argWord:
 		return bashWords(c.words(table))
+	case argDirWord:
+		return "case $args in 0) " + bashPaths("-d") + " ;; 1) " + bashWords(c.words(table)) + " ;; esac"
 	}
 	return ":"
 }
@@ -234,6 +239,10 @@ func zshArgument(c *command, table []*command) string {
 		return " \\\n\t\t\t" + shellQuote("1:"+c.args+":_files")
 	case argWord:
 		return " \\\n\t\t\t" + shellQuote("1:"+zshEscape(c.args)+":("+strings.Join(c.words(table), " ")+")")
+	case argDirWord:
+		dir, word, _ := strings.Cut(c.args, " ")
+		return " \\\n\t\t\t" + shellQuote("1:"+dir+":_files -/") +
+			" \\\n\t\t\t" + shellQuote("2:"+word+":("+strings.Join(c.words(table), " ")+")")
 	}
 	return ""
 }
@@ -253,8 +262,12 @@ func fishCompletion(table []*command) string {
 	for _, c := range table {
 		when := fishQuote("__fish_seen_subcommand_from " + c.name)
 		switch c.argKind {
-		case argDir:
+		case argDir, argDirWord:
 			fmt.Fprintf(&b, "complete -c mlog -n %s -a '(__fish_complete_directories)'\n", when)
+			if words := strings.Join(c.words(table), " "); words != "" {
+				fmt.Fprintf(&b, "complete -c mlog -n %s -a %s\n",
+					fishQuote("__fish_seen_subcommand_from "+c.name+"; and not __fish_seen_subcommand_from "+words), fishQuote(words))
+			}
 		case argPath:
 			fmt.Fprintf(&b, "complete -c mlog -n %s -F\n", when)
 		case argWord:

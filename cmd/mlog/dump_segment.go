@@ -47,7 +47,12 @@ func (d *dumper) segment(path string) error {
 }
 
 func (d *dumper) segmentHeader(s *segment.Segment) {
-	d.field("checksum", "ok")
+	if segment.IsHeaderWhole(s.Bytes()[:segment.HeaderBytes]) {
+		d.field("checksum", "ok")
+	} else {
+		d.bad++
+		d.field("checksum", "bad of the header or of its copy; this is the other one")
+	}
 	d.ofLog(s.LogID)
 	d.field("base offset", "%d", s.Base)
 	d.field("epoch", "%016x", s.Epoch)
@@ -98,9 +103,12 @@ func (d *dumper) frame(f *segment.Frame) {
 	if f.IsEnd() {
 		what = fmt.Sprintf("  end marker: go on in %s", layout.SegmentName(f.Base))
 	}
+	if f.IsLost() {
+		what = fmt.Sprintf("  %d records lost to damage", f.Count)
+	}
 	fmt.Fprintf(d.w, "  %10d %9d  0x%02x %7d %10d  %-30s ok %016x%s\n",
 		f.Position, f.Length, f.Attributes(), f.Count, f.Base, timestamp(f.Time), f.Checksum, what)
-	if d.records && !f.IsEnd() {
+	if d.records && !f.IsEnd() && !f.IsLost() {
 		d.recordsOf(f)
 	}
 }

@@ -24,7 +24,7 @@ const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitUsage      = 2
-	exitDamage     = 3 // damage met, by consume --on-damage stop
+	exitDamage     = 3 // damage found, by verify, or met, by consume --on-damage stop
 	exitOutOfRange = 4 // the offset asked for is not in the log
 	exitTimeout    = 5
 )

@@ -52,7 +52,7 @@ Commands:
 'mlog COMMAND --help' has the examples and flags of a command.
 'mlog --version' says which build this is.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage met,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found or met,
 4 offset out of range, 5 time-out.
 `)
 	return printAll(w, b.String())

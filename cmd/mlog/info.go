@@ -68,6 +68,7 @@ type groupJSON struct {
 	Name      string `json:"name"`
 	Committed int64  `json:"committed"` // -1: nothing yet
 	Lag       int64  `json:"lag"`
+	Active    bool   `json:"active"` // a consumer is at work
 }
 
 type damageJSON struct {
@@ -81,15 +82,30 @@ func printInfoJSON(w io.Writer, info mlog.Info) error {
 		Segments: info.Segments, Bytes: info.Bytes, SegmentBytes: info.SegmentBytes,
 		RetainBytes: info.Retention.Bytes, RetainAgeMS: info.Retention.Age.Milliseconds(),
 		Producers: info.Producers,
-		Groups:    []groupJSON{}, Damage: []damageJSON{}, // arrays, never null
+		Groups:    groupsJSON(info.Groups), Damage: damageListJSON(info.Damage),
 	}
-	for _, g := range info.Groups {
-		out.Groups = append(out.Groups, groupJSON(g))
+	return printJSON(w, out)
+}
+
+// groupsJSON and damageListJSON make arrays, never null.
+func groupsJSON(groups []mlog.GroupInfo) []groupJSON {
+	list := []groupJSON{}
+	for _, g := range groups {
+		list = append(list, groupJSON(g))
 	}
-	for _, d := range info.Damage {
-		out.Damage = append(out.Damage, damageJSON(d))
+	return list
+}
+
+func damageListJSON(damage []mlog.DamageInfo) []damageJSON {
+	list := []damageJSON{}
+	for _, d := range damage {
+		list = append(list, damageJSON(d))
 	}
-	text, err := json.Marshal(out)
+	return list
+}
+
+func printJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -118,11 +134,12 @@ func infoText(info mlog.Info, p palette) string {
 		fmt.Fprintf(&b, "  %s\n", p.red(oneLine(d.Segment+": "+d.Reason)))
 	}
 	row("groups", "%s", countOrNone(len(info.Groups)))
-	writeGroups(&b, info.Groups)
+	writeGroups(&b, "  ", info.Groups)
 	return b.String()
 }
 
-func writeGroups(b *strings.Builder, groups []mlog.GroupInfo) {
+// writeGroups writes a table of the groups, if there are any.
+func writeGroups(b *strings.Builder, indent string, groups []mlog.GroupInfo) {
 	if len(groups) == 0 {
 		return
 	}
@@ -130,14 +147,27 @@ func writeGroups(b *strings.Builder, groups []mlog.GroupInfo) {
 	for _, g := range groups {
 		width = max(width, len(g.Name))
 	}
-	fmt.Fprintf(b, "  %-*s  %12s  %12s\n", width, "NAME", "COMMITTED", "LAG")
-	for _, g := range groups {
-		committed := strconv.FormatInt(g.Committed, 10)
-		if g.Committed < 0 {
-			committed = "nothing"
-		}
-		fmt.Fprintf(b, "  %-*s  %12s  %12d\n", width, g.Name, committed, g.Lag)
+	row := func(name, committed, lag, active string) {
+		fmt.Fprintf(b, "%s%-*s  %12s  %12s  %s\n", indent, width, name, committed, lag, active)
 	}
+	row("NAME", "COMMITTED", "LAG", "ACTIVE")
+	for _, g := range groups {
+		row(g.Name, committedText(g.Committed), strconv.FormatInt(g.Lag, 10), activeText(g.Active))
+	}
+}
+
+func committedText(offset int64) string {
+	if offset < 0 {
+		return "nothing"
+	}
+	return strconv.FormatInt(offset, 10)
+}
+
+func activeText(active bool) string {
+	if active {
+		return "yes"
+	}
+	return "no"
 }
 
 func behind(records int64) string {

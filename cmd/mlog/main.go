@@ -46,7 +46,7 @@ type command struct {
 	name     string
 	args     string   // what follows the name in the usage line: "DIR"
 	argKind  argKind  // what the argument is, for completion
-	argWords []string // the words that argument may be, for argWord
+	argWords []string // the words that argument may be, for argWord and argDirWord
 	summary  string   // one line for the list of commands
 	details  string   // paragraphs that no flag has room for
 	examples []string
@@ -63,13 +63,14 @@ const (
 	argDir
 	argPath
 	argWord
+	argDirWord // a directory, and then a word
 )
 
 // commands makes a fresh table: flag sets keep what was parsed, so a table
 // serves one run.
 func commands() []*command {
 	return []*command{
-		newProduce(), newConsume(), newInfo(), newDump(), newDemo(), newCompletion(), newHelp(),
+		newProduce(), newConsume(), newInfo(), newDump(), newVerify(), newRepair(), newTrim(), newGroups(), newDemo(), newCompletion(), newHelp(),
 	}
 }
 
@@ -125,7 +126,7 @@ func (c *command) parseAndRun(args []string, std *streams) error {
 	rest := c.flags.Args()
 	switch {
 	case len(rest) < c.minArgs:
-		return usagef("%s is missing", firstWord(c.args))
+		return usagef("%s is missing", strings.Fields(c.args)[len(rest)])
 	case len(rest) > c.maxArgs:
 		return usagef("unexpected argument %q", rest[c.maxArgs])
 	case len(rest) > 0 && rest[0] == "":

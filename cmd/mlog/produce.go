@@ -184,6 +184,7 @@ func produce(std *streams, dir string, o produceOptions) error {
 	}
 	defer in.Close()
 	l, err := mlog.Open(dir, mlog.Options{
+		Logger:       newLogger(p.std, "produce"),
 		SegmentBytes: o.segmentBytes, Retention: o.retain.apply(mlog.Retention{}),
 		Mode: o.mode, FlushEvery: o.flushEvery,
 	})

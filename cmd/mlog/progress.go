@@ -40,6 +40,17 @@ func (p *progress) tick(records int64) {
 	}
 }
 
+// part shows how much of all bytes was gone through.
+func (p *progress) part(done, all int64) {
+	if p.w == nil {
+		return
+	}
+	if now := time.Now(); now.Sub(p.shown) >= progressEvery {
+		p.shown = now
+		fmt.Fprintf(p.w, "\r\x1b[K%s of %s %s", humanBytes(done), humanBytes(all), p.verb)
+	}
+}
+
 // done clears the line, so that what follows stands alone.
 func (p *progress) done() {
 	if p.w != nil && p.shown != p.began {

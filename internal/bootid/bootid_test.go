@@ -6,9 +6,12 @@ import (
 )
 
 func TestCurrent(t *testing.T) {
-	id := Current()
-	if id != Current() {
-		t.Error("the boot's id changes within the boot")
+	id, err := Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Current(); id != again || err != nil {
+		t.Errorf("the boot's id changes within the boot: %x, then %x, %v", id, again, err)
 	}
 	if id.Known() != (runtime.GOOS == "linux") {
 		t.Errorf("known: %v on %s", id.Known(), runtime.GOOS)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed27ccf144/mlog/internal/bootid"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
@@ -88,7 +90,8 @@ type Control struct {
 	Rolls     *atomic.Uint64
 	Syncs     *atomic.Uint64
 
-	m *mapping.Map
+	m        *mapping.Map
+	dev, ino uint64 // of the file
 }
 
 // State is what a new control file begins with: the result of recovery.
@@ -126,7 +129,10 @@ func Create(path string, logID [16]byte, mode fs.FileMode, s State) error {
 		return err
 	}
 	defer f.Close()
-	id := identity{boot: bootid.Current(), logID: logID}
+	id := identity{logID: logID}
+	if id.boot, err = bootid.Current(); err != nil {
+		return err
+	}
 	if id.dev, id.ino, err = files.Identity(f); err != nil {
 		return err
 	}
@@ -152,12 +158,18 @@ func Open(path string, logID [16]byte, writable bool) (c *Control, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	want := identity{boot: bootid.Current(), logID: logID}
+	want := identity{logID: logID}
+	if want.boot, err = bootid.Current(); err != nil {
+		return nil, err
+	}
 	if want.dev, want.ino, err = files.Identity(f); err != nil {
 		return nil, err
 	}
 	have := make([]byte, endOfFixed)
-	if n, _ := f.ReadAt(have, 0); n != len(have) {
+	if n, err := files.ReadAt(f, have, 0); n != len(have) {
+		if !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("read %s: %w", path, err) // which says nothing of what the file holds
+		}
 		return nil, ErrStale
 	}
 	if fi, err := f.Stat(); err != nil || fi.Size() != Bytes {
@@ -165,7 +177,8 @@ func Open(path string, logID [16]byte, writable bool) (c *Control, err error) {
 	}
 	if v := binary.LittleEndian.Uint32(have[offVersion:]); v != version && string(have[:len(magic)]) == magic &&
 		bootid.ID(have[offBoot:offBoot+16]) == want.boot {
-		return nil, fmt.Errorf("%s: layout version %d, this build knows %d: another build of mlog is using the log", path, v, version)
+		return nil, fmt.Errorf("%w: %s: layout version %d, this build knows %d: another build of mlog is using the log; use that one, or a newer mlog",
+			layout.ErrIncompatible, path, v, version)
 	}
 	if string(have) != string(want.encode()) {
 		return nil, ErrStale
@@ -174,7 +187,9 @@ func Open(path string, logID [16]byte, writable bool) (c *Control, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return view(m), nil
+	c = view(m)
+	c.dev, c.ino = want.dev, want.ino
+	return c, nil
 }
 
 func view(m *mapping.Map) *Control {
@@ -192,6 +207,17 @@ func view(m *mapping.Map) *Control {
 		Syncs:     mapping.Uint64(b, offSyncs),
 		m:         m,
 	}
+}
+
+// IsAt reports whether the file of this name is the one that is mapped.
+func (c *Control) IsAt(path string) bool {
+	f, err := files.Open(path, false)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	dev, ino, err := files.Identity(f)
+	return err == nil && dev == c.dev && ino == c.ino
 }
 
 // ErrSyncFailed says that a sync of the log failed at some time in this boot.

@@ -169,7 +169,7 @@ func TestACopyIsStale(t *testing.T) {
 // TestAnotherBuildIsInUse: a later layout of this very boot is no stale file,
 // and not to be made anew.
 func TestAnotherBuildIsInUse(t *testing.T) {
-	if !bootid.Current().Known() {
+	if !currentBoot(t).Known() {
 		t.Skip("this system has no boot id, so no control file is known to be of this boot")
 	}
 	_, path := newControl(t)
@@ -224,7 +224,7 @@ func FuzzControl(f *testing.F) {
 		}
 		defer file.Close()
 		if mend {
-			id := identity{boot: bootid.Current(), logID: testID}
+			id := identity{boot: currentBoot(t), logID: testID}
 			if id.dev, id.ino, err = files.Identity(file); err != nil {
 				t.Fatal(err)
 			}
@@ -250,4 +250,13 @@ func FuzzControl(f *testing.F) {
 			t.Fatalf("lock word %#x was taken: %v", free, ok)
 		}
 	})
+}
+
+func currentBoot(t testing.TB) bootid.ID {
+	t.Helper()
+	id, err := bootid.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

@@ -51,7 +51,7 @@ func TryShared(path string) (*Lock, error) {
 }
 
 func try(path string, take func(*flock.Flock) (bool, error)) (*Lock, error) {
-	l := flock.New(path, flock.SetFlag(os.O_RDONLY|files.NoFollow))
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY|files.NoFollow|files.NonBlock))
 	ok := false
 	err := seam.Do("flock", path, func() (err error) {
 		ok, err = take(l)

@@ -1,13 +1,15 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
-// The calls of the system that change a log's files, each through the seam.
+// The calls of the system that concern a log's files, each through the seam.
 
 func openFile(path string, flag int, mode fs.FileMode) (f *os.File, err error) {
 	err = seam.Do("open", path, func() error {
@@ -43,6 +45,39 @@ func WriteAt(f *os.File, data []byte, position int64) error {
 	})
 }
 
+// ReadAt fills b from a position of f. The error is io.EOF if the file ends
+// before.
+func ReadAt(f *os.File, b []byte, position int64) (n int, err error) {
+	err = seam.DoFile("read", f, func() error {
+		n, err = f.ReadAt(b, position)
+		return err
+	})
+	return n, err
+}
+
+// Names lists what is in a directory, in no order.
+func Names(path string) (names []string, err error) {
+	d, err := OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	err = seam.DoFile("getdents", d, func() error {
+		names, err = d.Readdirnames(-1)
+		return err
+	})
+	return names, err
+}
+
+// Lstat says what a name stands for, without following a link.
+func Lstat(path string) (fi fs.FileInfo, err error) {
+	err = seam.Do("stat", path, func() error {
+		fi, err = os.Lstat(path)
+		return err
+	})
+	return fi, err
+}
+
 // Truncate makes f size bytes long. It is for files that nobody has mapped
 // beyond that.
 func Truncate(f *os.File, size int64) error {
@@ -52,7 +87,19 @@ func Truncate(f *os.File, size int64) error {
 // SyncData makes what was written to f, through any mapping or descriptor,
 // survive power loss, with the metadata needed to read it back.
 func SyncData(f *os.File) error {
-	return seam.DoFile("fdatasync", f, func() error { return syncData(f) })
+	return unlessInterrupted(func() error {
+		return seam.DoFile("fdatasync", f, func() error { return syncData(f) })
+	})
+}
+
+// unlessInterrupted makes a call of the system until no signal ends it. Those of
+// package os do so by themselves.
+func unlessInterrupted(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }
 
 // SyncAll is SyncData, and all other metadata as well.
@@ -61,4 +108,4 @@ func SyncAll(f *os.File) error {
 }
 
 // OpenDir opens a directory, for its names or to sync it.
-func OpenDir(path string) (*os.File, error) { return openFile(path, os.O_RDONLY, 0) }
+func OpenDir(path string) (*os.File, error) { return openFile(path, os.O_RDONLY|NonBlock, 0) }

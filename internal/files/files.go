@@ -27,13 +27,13 @@ func Open(path string, writable bool) (*os.File, error) {
 	if writable {
 		flag = os.O_RDWR
 	}
-	f, err := openFile(path, flag|NoFollow|nonBlock, 0)
+	f, err := openFile(path, flag|NoFollow|NonBlock, 0)
 	if err != nil {
 		return nil, err
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file but %s", path, fi.Mode().Type())
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("not a regular file but %s", fi.Mode().Type())}
 	}
 	if err != nil {
 		f.Close()
@@ -70,7 +70,10 @@ func CreateAllocated(path string, size int64, mode fs.FileMode) (*os.File, error
 	if err != nil {
 		return nil, err
 	}
-	if err := seam.DoFile("fallocate", f, func() error { return allocate(f, size) }); err != nil {
+	err = unlessInterrupted(func() error {
+		return seam.DoFile("fallocate", f, func() error { return allocate(f, size) })
+	})
+	if err != nil {
 		f.Close()
 		Remove(path)
 		return nil, fmt.Errorf("allocate %d bytes for %s: %w", size, path, err)

@@ -5,27 +5,20 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 func allocate(f *os.File, size int64) error {
-	for {
-		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
-			return writeZeros(f, size)
-		}
-		return err
+	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return writeZeros(f, size)
 	}
+	return err
 }
 
 func syncData(f *os.File) error {
-	for {
-		if err := unix.Fdatasync(int(f.Fd())); !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("fdatasync "+f.Name(), err)
-		}
-	}
+	return os.NewSyscallError("fdatasync "+f.Name(), unix.Fdatasync(int(f.Fd())))
 }
 
 // networkFilesystems are those whose mappings are not coherent between hosts,
@@ -53,7 +46,7 @@ var networkFilesystems = map[uint32]string{
 // or "" when it is a local one.
 func NetworkFilesystem(path string) (string, error) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
+	if err := seam.Do("statfs", path, func() error { return unix.Statfs(path, &st) }); err != nil {
 		return "", &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	return networkFilesystems[uint32(st.Type)], nil

@@ -16,9 +16,9 @@ import (
 // NoFollow is the open flag that refuses a symbolic link.
 const NoFollow = unix.O_NOFOLLOW
 
-// nonBlock keeps an open from hanging on a FIFO that somebody put in a file's
+// NonBlock keeps an open from hanging on a FIFO that somebody put in a file's
 // place.
-const nonBlock = unix.O_NONBLOCK
+const NonBlock = unix.O_NONBLOCK
 
 // settle gives f, made just now, the group of the directory like, the owner too
 // if this process is root's, and then the mode: a change of group or owner may
@@ -47,16 +47,20 @@ func chownLike(f *os.File, like string) error {
 		return &os.PathError{Op: "stat", Path: like, Err: err}
 	}
 	if have.Gid != want.Gid {
-		if err := f.Chown(-1, int(want.Gid)); err != nil && !refused(err) {
+		if err := chown(f, -1, int(want.Gid)); err != nil && !refused(err) {
 			return err
 		}
 	}
 	if os.Geteuid() == 0 && have.Uid != want.Uid {
-		if err := f.Chown(int(want.Uid), -1); err != nil && !refused(err) {
+		if err := chown(f, int(want.Uid), -1); err != nil && !refused(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+func chown(f *os.File, uid, gid int) error {
+	return seam.DoFile("fchown", f, func() error { return f.Chown(uid, gid) })
 }
 
 // refused reports whether a change of owner or group is not this process's to

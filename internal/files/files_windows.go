@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// NoFollow and nonBlock have no counterpart here.
+// NoFollow and NonBlock have no counterpart here.
 const (
 	NoFollow = 0
-	nonBlock = 0
+	NonBlock = 0
 )
 
 func allocate(f *os.File, size int64) error { return writeZeros(f, size) }

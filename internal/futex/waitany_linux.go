@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
 // waiter is struct futex_waitv of linux/futex.h.
@@ -38,14 +40,20 @@ func WaitAny(words []*atomic.Uint32, values []uint32, bound time.Duration) (resu
 	}
 	deadline := unix.NsecToTimespec(now.Nano() + int64(max(bound, 0)))
 	until := [2]int64{int64(deadline.Sec), int64(deadline.Nsec)} // 64 bits each, also on 32-bit machines
-	_, _, errno := unix.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&waiters[0])), uintptr(len(waiters)), 0,
-		uintptr(unsafe.Pointer(&until)), unix.CLOCK_MONOTONIC, 0)
+	err := seam.Do("futex_waitv", "", func() error {
+		_, _, errno := unix.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&waiters[0])), uintptr(len(waiters)), 0,
+			uintptr(unsafe.Pointer(&until)), unix.CLOCK_MONOTONIC, 0)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
 	switch {
-	case errno == 0, errors.Is(errno, unix.EINTR):
+	case err == nil, errors.Is(err, unix.EINTR):
 		return Woken, true
-	case errors.Is(errno, unix.EAGAIN):
+	case errors.Is(err, unix.EAGAIN):
 		return Changed, true
-	case errors.Is(errno, unix.ETIMEDOUT):
+	case errors.Is(err, unix.ETIMEDOUT):
 		return TimedOut, true
 	}
 	return TimedOut, false

@@ -47,9 +47,10 @@ type Group struct {
 	dir   layout.Dir
 	name  string
 	logID [16]byte
-	file  *os.File
+	mode  fs.FileMode // of the group's files
 
 	mu     sync.Mutex
+	file   *os.File // which may have lost its name while there is no lock
 	lock   *filelock.Lock
 	latest place
 }
@@ -126,40 +127,47 @@ func Open(dir layout.Dir, name string, meta *layout.Meta) (*Group, error) {
 	if err := layout.CheckGroupName(name); err != nil {
 		return nil, err
 	}
-	f, err := files.OpenSized(dir.Group(name), fileBytes, true)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = create(dir, name, meta); err == nil {
-			f, err = files.OpenSized(dir.Group(name), fileBytes, true)
-		}
-	}
-	if err != nil {
+	g := &Group{dir: dir, name: name, logID: meta.LogID, mode: layout.ModesFor(meta.Mode).Shared}
+	var err error
+	if g.file, err = openOrCreate(dir, name, meta.LogID, g.mode); err != nil {
 		return nil, fmt.Errorf("group %s: %w", name, err)
 	}
-	g := &Group{dir: dir, name: name, logID: meta.LogID, file: f}
 	if err := g.read(); err != nil {
-		f.Close()
+		g.file.Close()
 		return nil, err
 	}
 	return g, nil
 }
 
+func openOrCreate(dir layout.Dir, name string, logID [16]byte, mode fs.FileMode) (*os.File, error) {
+	const attempts = 100 // each one fails only if somebody deletes the group meanwhile
+	for attempt := 1; ; attempt++ {
+		f, err := files.OpenSized(dir.Group(name), fileBytes, true)
+		if !errors.Is(err, fs.ErrNotExist) || attempt == attempts {
+			return f, err
+		}
+		if err := create(dir, name, logID, mode); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // create makes the file whole under the group's lock, so that two processes that
 // do so at once do not undo each other's first commit.
-func create(dir layout.Dir, name string, meta *layout.Meta) error {
+func create(dir layout.Dir, name string, logID [16]byte, mode fs.FileMode) error {
 	const pause = time.Millisecond
-	shared := layout.ModesFor(meta.Mode).Shared
 	for {
-		lock, err := filelock.TryExclusive(dir.GroupLock(name), shared)
+		lock, err := filelock.TryExclusive(dir.GroupLock(name), mode)
 		if err != nil {
 			return err
 		}
-		if _, err := os.Lstat(dir.Group(name)); err == nil { // its maker may be a member by now, and keep the lock
+		if _, err := files.Lstat(dir.Group(name)); err == nil { // its maker may be a member by now, and keep the lock
 			lock.Release()
 			return nil
 		}
 		if lock != nil {
 			defer lock.Release()
-			return files.Replace(dir.Group(name), Encode(meta.LogID, -1), shared)
+			return files.Replace(dir.Group(name), Encode(logID, -1), mode)
 		}
 		time.Sleep(pause)
 	}
@@ -167,7 +175,7 @@ func create(dir layout.Dir, name string, meta *layout.Meta) error {
 
 func (g *Group) read() error {
 	b := make([]byte, fileBytes)
-	if _, err := g.file.ReadAt(b, 0); err != nil {
+	if _, err := files.ReadAt(g.file, b, 0); err != nil {
 		return fmt.Errorf("group %s: %w", g.name, err)
 	}
 	p, err := decode(b, g.logID)
@@ -186,20 +194,46 @@ func (g *Group) TryJoin() (bool, error) {
 	if g.lock != nil {
 		return true, nil
 	}
-	fi, err := g.file.Stat()
-	if err != nil {
-		return false, err
-	}
-	lock, err := filelock.TryExclusive(g.dir.GroupLock(g.name), fi.Mode().Perm())
+	lock, err := filelock.TryExclusive(g.dir.GroupLock(g.name), g.mode)
 	if lock == nil || err != nil {
 		return false, err
 	}
-	if err := g.read(); err != nil { // the member before us may have committed since
+	if err = g.renew(); err == nil {
+		err = g.read() // the member before us may have committed since
+	}
+	if err != nil {
 		lock.Release()
 		return false, err
 	}
 	g.lock = lock
 	return true, nil
+}
+
+// renew makes g.file the one that has the group's name. Since it was opened the
+// group may have been deleted, and made again by somebody else: commits to a file
+// without a name would be lost. The caller holds the group's lock, so nobody
+// deletes it now.
+func (g *Group) renew() error {
+	path := g.dir.Group(g.name)
+	named, err := files.Lstat(path)
+	if err == nil {
+		mine, err := g.file.Stat()
+		if err != nil || os.SameFile(mine, named) {
+			return err
+		}
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = files.Replace(path, Encode(g.logID, -1), g.mode)
+	}
+	if err != nil {
+		return fmt.Errorf("group %s: %w", g.name, err)
+	}
+	f, err := files.OpenSized(path, fileBytes, true)
+	if err != nil {
+		return fmt.Errorf("group %s: %w", g.name, err)
+	}
+	g.file.Close()
+	g.file = f
+	return nil
 }
 
 // Committed returns the committed offset as of Open or TryJoin, or what was
@@ -246,63 +280,8 @@ func Read(dir layout.Dir, name string, logID [16]byte) (offset int64, committed 
 	}
 	defer f.Close()
 	b := make([]byte, fileBytes)
-	if _, err := f.ReadAt(b, 0); err != nil {
+	if _, err := files.ReadAt(f, b, 0); err != nil {
 		return 0, false, err
 	}
 	return Decode(b, logID)
-}
-
-// Clamp moves committed offsets that lie behind the log's end back to it. After
-// a power loss the log may have lost visible records that a group had read; what
-// is appended in their place must not be skipped. The caller excludes producers,
-// but not consumers: one that has the group open already keeps its file.
-func Clamp(dir layout.Dir, logID [16]byte, end int64) error {
-	names, err := dir.GroupNames()
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	for _, name := range names {
-		if err := clamp(dir, name, logID, end); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func clamp(dir layout.Dir, name string, logID [16]byte, end int64) error {
-	f, err := files.OpenSized(dir.Group(name), fileBytes, true)
-	if err != nil {
-		return clampUnwritable(dir, name, logID, end)
-	}
-	defer f.Close()
-	b := make([]byte, fileBytes)
-	if _, err := f.ReadAt(b, 0); err != nil {
-		return err
-	}
-	latest, err := decode(b, logID)
-	if err != nil || latest.sequence == 0 || latest.offset <= end {
-		return nil // a damaged group file is for the group's consumer to report
-	}
-	p := place{sequence: latest.sequence + 1, offset: end}
-	if err := files.WriteAt(f, p.encode(logID), p.position()); err != nil {
-		return err
-	}
-	return files.SyncAll(f)
-}
-
-// clampUnwritable puts a new file in the place of one that its owner lets us
-// read but not write.
-func clampUnwritable(dir layout.Dir, name string, logID [16]byte, end int64) error {
-	offset, committed, err := Read(dir, name, logID)
-	if err != nil || !committed || offset <= end {
-		return nil
-	}
-	fi, err := os.Lstat(dir.Group(name))
-	if err != nil {
-		return err
-	}
-	return files.Replace(dir.Group(name), Encode(logID, end), fi.Mode().Perm())
 }

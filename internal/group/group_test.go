@@ -222,7 +222,7 @@ func TestMakerIsMemberAlready(t *testing.T) {
 	g := openGroup(t, d, "g", m)
 	join(t, g)
 	commit(t, g, 7)
-	if err := create(d, "g", m); err != nil { // as Open does, after it found no file
+	if err := create(d, "g", m.LogID, 0o660); err != nil { // as Open does, after it found no file
 		t.Fatal(err)
 	}
 	if offset, ok, err := Read(d, "g", m.LogID); offset != 7 || !ok || err != nil {

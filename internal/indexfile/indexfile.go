@@ -28,7 +28,7 @@ func Open(path string, want index.Header, writable bool) (*File, error) {
 	}
 	defer f.Close()
 	var head [index.HeaderBytes]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
+	if _, err := files.ReadAt(f, head[:], 0); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	h, err := index.Decode(head[:])

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -72,7 +71,7 @@ func (d Dir) create(ctx context.Context, s Settings) (Meta, error) {
 }
 
 func (d Dir) populate(s Settings, modes Modes) (Meta, error) {
-	m := Meta{SegmentBytes: s.SegmentBytes, Mode: s.Mode, Created: time.Now()}
+	m := Meta{SegmentBytes: s.SegmentBytes, Mode: s.Mode, Created: time.Now(), Compat: FeatureHeaderCopies}
 	rand.Read(m.LogID[:])
 	// The first producer makes this the first segment. So a disk that has no room
 	// for one is found out before there is a log with segments that it cannot have.
@@ -104,7 +103,7 @@ const WakeBytes = 4096
 // CreateWake makes the wake file, all zero, unless there is one: its inode must
 // stay, since consumers sleep on it.
 func (d Dir) CreateWake(mode fs.FileMode) error {
-	if fi, err := os.Lstat(d.Wake()); err == nil && fi.Size() == WakeBytes {
+	if fi, err := files.Lstat(d.Wake()); err == nil && fi.Size() == WakeBytes {
 		return nil
 	}
 	return files.Replace(d.Wake(), make([]byte, WakeBytes), ModesFor(mode).Shared)
@@ -113,7 +112,7 @@ func (d Dir) CreateWake(mode fs.FileMode) error {
 // isUnborn reports whether d is an empty directory, or one in which a creation
 // was cut short: it holds only what Create makes before meta.
 func (d Dir) isUnborn() (bool, error) {
-	names, err := readNames(string(d))
+	names, err := files.Names(string(d))
 	if err != nil {
 		return false, err
 	}

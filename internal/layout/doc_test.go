@@ -35,7 +35,13 @@ func TestDoc(t *testing.T) {
 		"age":      {Offset: retentionOffMaxAge, Width: 8},
 		"checksum": {Offset: retentionOffSum, Width: 8},
 	})
-	if knownROCompat|knownIncompat != 0 || metaVersion != 1 || retentionVersion != 1 {
+	formattest.Same(t, "compatible features", formattest.Numbers(t, "compatible features"), map[string]int64{
+		"header copies": FeatureHeaderCopies,
+	})
+	formattest.Same(t, "incompatible features", formattest.Numbers(t, "incompatible features"), map[string]int64{
+		"lost batches": FeatureLostBatches,
+	})
+	if knownCompat != FeatureHeaderCopies || knownROCompat != 0 || knownIncompat != FeatureLostBatches || metaVersion != 1 || retentionVersion != 1 {
 		t.Error("there are feature bits or versions that docs/format.md does not know")
 	}
 }

@@ -99,7 +99,7 @@ func ParseSegmentName(name string) (base int64, ok bool) {
 // moment's truth: retention may remove the first ones at any time, and a roll
 // add one.
 func (d Dir) Segments() ([]int64, error) {
-	entries, err := readNames(string(d))
+	entries, err := files.Names(string(d))
 	if err != nil {
 		return nil, err
 	}
@@ -111,15 +111,6 @@ func (d Dir) Segments() ([]int64, error) {
 	}
 	slices.Sort(bases)
 	return bases, nil
-}
-
-func readNames(path string) ([]string, error) {
-	d, err := files.OpenDir(path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return d.Readdirnames(-1)
 }
 
 // groupLockSuffix cannot end a group's name, see CheckGroupName.
@@ -139,7 +130,7 @@ func CheckGroupName(name string) error {
 
 // OrphanIndexes returns the paths of the indexes of segments before the first one.
 func (d Dir) OrphanIndexes() []string {
-	names, err := readNames(string(d))
+	names, err := files.Names(string(d))
 	if err != nil {
 		return nil
 	}
@@ -163,7 +154,7 @@ func (d Dir) OrphanIndexes() []string {
 // else may be using the log.
 func (d Dir) SweepTemporary() {
 	for _, dir := range []string{string(d), d.Groups()} {
-		names, err := readNames(dir)
+		names, err := files.Names(dir)
 		if err != nil {
 			continue
 		}
@@ -177,7 +168,7 @@ func (d Dir) SweepTemporary() {
 
 // GroupNames lists the consumer groups, in order.
 func (d Dir) GroupNames() ([]string, error) {
-	names, err := readNames(d.Groups())
+	names, err := files.Names(d.Groups())
 	if err != nil {
 		return nil, err
 	}

@@ -35,8 +35,15 @@ const (
 // unknown compatible bit can be used, with an unknown read-only-compatible bit
 // it can be read, and with an unknown incompatible bit not even that.
 const (
+	// FeatureHeaderCopies (compatible): segments have a copy of their header. New
+	// logs have it.
+	FeatureHeaderCopies = 1 << 0
+	// FeatureLostBatches (incompatible): repair has marked records as lost.
+	FeatureLostBatches = 1 << 0
+
+	knownCompat   = FeatureHeaderCopies
 	knownROCompat = 0
-	knownIncompat = 0
+	knownIncompat = FeatureLostBatches
 )
 
 // Meta is a log's identity and the settings that never change.
@@ -139,7 +146,7 @@ func readSmall(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	b := make([]byte, 4096)
-	n, err := f.ReadAt(b, 0)
+	n, err := files.ReadAt(f, b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

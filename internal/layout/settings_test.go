@@ -55,7 +55,8 @@ func TestFeatureBits(t *testing.T) {
 		"compatible":                 {Meta{Compat: math.MaxUint64}, true, true},
 		"read-only compatible":       {Meta{ROCompat: 1}, true, false},
 		"read-only compatible, last": {Meta{ROCompat: 1 << 63}, true, false},
-		"incompatible":               {Meta{Incompat: 1}, false, false},
+		"lost batches":               {Meta{Incompat: FeatureLostBatches}, true, true},
+		"incompatible":               {Meta{Incompat: 2}, false, false},
 		"incompatible, last":         {Meta{Incompat: 1 << 63}, false, false},
 	}
 	for name, c := range cases {

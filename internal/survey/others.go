@@ -1,0 +1,149 @@
+package survey
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/seed27ccf144/mlog/index"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/group"
+	"github.com/seed27ccf144/mlog/internal/indexfile"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// readMeta reads the log's identity. If it is damaged, the segments tell it.
+func (s *surveyor) readMeta(bases []int64) error {
+	m, err := s.dir.ReadMeta()
+	if err == nil {
+		s.meta = m
+		return nil
+	}
+	if errors.Is(err, layout.ErrIncompatible) {
+		return err
+	}
+	for _, base := range bases {
+		v, verr := openView(s.dir, base)
+		if verr != nil {
+			continue
+		}
+		s.meta.LogID, s.meta.SegmentBytes = v.LogID, v.Size
+		v.close()
+		s.file(Setting, path.Base(s.dir.Meta()), err)
+		return nil
+	}
+	return err
+}
+
+// Meta returns what the segments of a log with a damaged meta file say that was
+// in it.
+func Meta(dir layout.Dir) (layout.Meta, error) {
+	bases, err := dir.Segments()
+	if err != nil {
+		return layout.Meta{}, err
+	}
+	s := surveyor{dir: dir}
+	err = s.readMeta(bases)
+	return s.meta, err
+}
+
+// others looks at the files beside the segments.
+func (s *surveyor) others(bases []int64) error {
+	if _, err := s.dir.ReadRetention(s.meta.LogID); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if errors.Is(err, layout.ErrIncompatible) {
+			return err
+		}
+		s.file(Setting, path.Base(s.dir.Retention()), err)
+	}
+	if fi, err := os.Lstat(s.dir.Wake()); err != nil && !errors.Is(err, fs.ErrPermission) {
+		s.file(Derived, path.Base(s.dir.Wake()), err)
+	} else if err == nil && fi.Size() != layout.WakeBytes {
+		s.file(Derived, path.Base(s.dir.Wake()), fmt.Errorf("%d bytes where %d are expected", fi.Size(), layout.WakeBytes))
+	}
+	names, err := s.dir.GroupNames()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range names {
+		_, _, err := group.Read(s.dir, name, s.meta.LogID)
+		if errors.Is(err, layout.ErrIncompatible) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+			continue // of a later version, another user's, or deleted meanwhile
+		}
+		if err != nil {
+			s.file(Group, path.Join("groups", name), err).Group = name
+		}
+	}
+	return nil
+}
+
+func (s *surveyor) file(kind Kind, name string, err error) *Damage {
+	return s.add(kind, 0, segment.DamageError{Segment: name, Last: -1, Reason: err.Error()})
+}
+
+// isNew reports whether the log has no segments because nobody has appended yet.
+func (s *surveyor) isNew() bool {
+	_, err := os.Lstat(s.dir.Control())
+	_, serr := os.Lstat(s.dir.Slot(1))
+	return errors.Is(err, fs.ErrNotExist) && errors.Is(serr, fs.ErrNotExist)
+}
+
+// loadIndex reads what the segment's index says, before the walk: by its end each
+// entry must have met its batch. Without a usable index nothing is wrong: it is
+// derived, and made anew when it is needed.
+func (w *walk) loadIndex() {
+	w.entries = make(map[int64]index.Entry)
+	x, err := indexfile.Open(w.dir.Index(w.v.Base),
+		index.Header{Base: w.v.Base, Epoch: w.v.Epoch, SegmentBytes: w.v.Size}, false)
+	if err == nil {
+		defer x.Close()
+		err = fault.Run(func() error {
+			for i := range x.Len() {
+				if e, ok := x.At(i); ok {
+					w.entries[e.Position] = e
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, index.ErrVersion) {
+		w.file(Derived, path.Base(w.dir.Index(w.v.Base)), err).Base = w.v.Base
+	}
+}
+
+// checkIndex reports entries that point at no batch. Where batches are damaged, or
+// torn off by a power loss, the entries that pointed at them are right in their
+// way.
+func (w *walk) checkIndex() {
+	if w.damagedHere || w.report.Torn != nil {
+		return
+	}
+	for position := range w.entries {
+		if w.rebooted && position >= w.position {
+			continue
+		}
+		w.file(Derived, path.Base(w.dir.Index(w.v.Base)),
+			fmt.Errorf("its entry for position %d points at no batch", position)).Base = w.v.Base
+		return
+	}
+}
+
+// isBlank reports whether a segment file's header never reached the disk.
+func isBlank(path string) bool {
+	f, err := files.Open(path, false)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, segment.HeaderBytes)
+	n, _ := f.ReadAt(head, 0)
+	for _, b := range head[:n] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}

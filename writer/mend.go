@@ -1,0 +1,205 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/survey"
+)
+
+// Mending is what the command repair does: it makes a damaged log one that can be
+// appended to and read without surprises. What was lost stays lost, and is marked
+// so: readers still get an error that names the offsets. The bytes that are taken
+// out are kept in cut/.
+//
+// (Repair, in this package, is what the next holder of the lock does after a death.)
+
+// A Finding is one thing that is wrong with a log, and what mending does about it.
+type Finding struct {
+	survey.Damage
+	Remedy string // what is done; empty if nothing can be
+}
+
+// A Mending is what was found, and done.
+type Mending struct {
+	Findings []Finding
+	// Torn is set if the log's end waits for recovery, which mending does as well.
+	Torn *survey.Torn
+	// Poisoned is set if a sync has failed in this boot.
+	Poisoned bool
+	// Done is set if the findings that have a remedy are mended.
+	Done bool
+}
+
+// Needed reports whether there is anything to do.
+func (m *Mending) Needed() bool {
+	for _, f := range m.Findings {
+		if f.Remedy != "" {
+			return true
+		}
+	}
+	return m.Torn != nil || m.Poisoned
+}
+
+// Mend looks for damage and, if execute is set, mends what can be. For that no
+// producer may be live; readers may. ctx bounds the wait for another process that
+// opens the log, and the search.
+func Mend(ctx context.Context, dir layout.Dir, opts Options, execute bool) (*Mending, error) {
+	report, err := survey.Run(ctx, dir, survey.Options{})
+	if err != nil {
+		return nil, err
+	}
+	meta, err := survey.Meta(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := meta.Writable(); err != nil {
+		return nil, err
+	}
+	m := &mender{w: &Writer{dir: dir, meta: meta, modes: layout.ModesFor(meta.Mode), opts: opts}}
+	m.cut = newCutter(m.w)
+	found := &Mending{Findings: remedies(report), Torn: report.Torn}
+	if found.Poisoned, err = m.isPoisoned(); err != nil {
+		return nil, err
+	}
+	if !execute || !found.Needed() {
+		return found, nil
+	}
+	lock, err := filelock.Exclusive(ctx, dir.OpenLock(), m.w.modes.Data)
+	if err != nil {
+		return found, err
+	}
+	defer lock.Release()
+	if err := m.exclude(); err != nil {
+		return found, err
+	}
+	if err := m.run(ctx); err != nil {
+		return found, fmt.Errorf("repair %s: %w", dir, err)
+	}
+	found.Done = true
+	return found, nil
+}
+
+func remedies(r *survey.Report) []Finding {
+	var all []Finding
+	for _, d := range r.Damage {
+		all = append(all, Finding{Damage: d, Remedy: remedy(d)})
+	}
+	return all
+}
+
+// A mender is one execution.
+type mender struct {
+	w       *Writer
+	cut     cutter
+	control string // where the control file was moved to; "" if there was none of this boot
+}
+
+func (m *mender) isPoisoned() (bool, error) {
+	ctl, err := control.Open(m.w.dir.Control(), m.w.meta.LogID, false)
+	if stale(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer ctl.Close()
+	err = ctl.CheckPoison()
+	if errors.Is(err, control.ErrSyncFailed) {
+		return true, nil
+	}
+	return false, err
+}
+
+// exclude takes the control file out of its place, so that no producer can open
+// the log, having made sure that none is. One that had opened the file just
+// before takes its slot before it looks whether the file is still in its place
+// (see join), so it is seen here or sees that.
+func (m *mender) exclude() error {
+	if err := m.noProducers(); err != nil {
+		return err
+	}
+	aside := files.TempName(m.w.dir.Control()) // recovery removes it at the end
+	switch err := files.Rename(m.w.dir.Control(), aside); {
+	case missing(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := m.noProducers(); err != nil {
+		return errors.Join(err, files.Rename(aside, m.w.dir.Control()))
+	}
+	m.control = aside
+	return nil
+}
+
+func (m *mender) noProducers() error {
+	live, err := control.LiveSlots(m.w.dir)
+	if err == nil && live > 0 {
+		err = fmt.Errorf("%s: %d producers are live; stop them before the log is repaired", m.w.dir, live)
+	}
+	return err
+}
+
+// rounds bounds how often the log is looked at again: a segment whose header was
+// restored may hold damage of its own.
+const rounds = 4
+
+func (m *mender) run(ctx context.Context) error {
+	if err := fault.Run(func() error { return m.redirty() }); err != nil {
+		return err
+	}
+	for range rounds {
+		report, err := survey.Run(ctx, m.w.dir, survey.Options{Control: m.control})
+		if err != nil {
+			return err
+		}
+		mended := 0
+		for _, f := range remedies(report) {
+			if f.Remedy == "" {
+				continue
+			}
+			if err := fault.Run(func() error { return m.mend(f.Damage) }); err != nil {
+				return fmt.Errorf("%s: %w", f.What.Segment, err)
+			}
+			mended++
+		}
+		if mended == 0 {
+			break
+		}
+	}
+	return m.w.recoverLog()
+}
+
+// redirty has the coming sync write again what a failed one may have dropped: the
+// kernel counts those pages as clean.
+func (m *mender) redirty() error {
+	if m.control == "" {
+		return nil
+	}
+	bases, err := m.w.dir.Segments()
+	if err != nil {
+		return err
+	}
+	for _, base := range bases {
+		h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
+		if err != nil {
+			if errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+			continue // damaged: its turn comes
+		}
+		if from, to := h.Durable().Position, h.Tail().Position; from < to {
+			h.Redirty(from, h.LastNonZero(to))
+		}
+		h.release()
+	}
+	return nil
+}

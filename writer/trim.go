@@ -1,0 +1,156 @@
+package writer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// Limits say which of the oldest segments are dropped. A segment goes when any of
+// them says so; a zero field says nothing.
+type Limits struct {
+	Before           int64 // drop segments all of whose records have lower offsets
+	layout.Retention       // drop what does not fit Bytes, and what is older than Age
+}
+
+// Trim drops the oldest segments that the limits do not keep, but never the one in
+// use. It returns how many this call removed, with an error too.
+func (w *Writer) Trim(ctx context.Context, l Limits) (dropped int, err error) {
+	w.trims.Lock()
+	defer w.trims.Unlock()
+	return w.dropOldest(ctx, l, func() error {
+		if w.closed.Load() {
+			return ErrClosed
+		}
+		return ctx.Err()
+	})
+}
+
+// dropOldest is what retention and trimming have in common. goOn is asked before
+// each segment.
+//
+// Several processes may do this at once: they remove the same files in the same
+// order, and to find one gone is no error.
+func (w *Writer) dropOldest(ctx context.Context, l Limits, goOn func() error) (dropped int, err error) {
+	if err := goOn(); err != nil {
+		return 0, err
+	}
+	bases, err := w.dir.Segments()
+	if err != nil {
+		return 0, err
+	}
+	active, err := w.ctl.ActiveBase()
+	if err != nil {
+		return 0, err
+	}
+	defer w.dropOrphans()
+	for i, base := range bases {
+		if base >= active || i+1 == len(bases) {
+			return dropped, nil
+		}
+		next, size := bases[i+1], int64(len(bases)-i)*w.meta.SegmentBytes
+		if drops, err := w.drops(l, base, next, size); !drops || err != nil {
+			return dropped, err
+		}
+		if err := goOn(); err != nil {
+			return dropped, err
+		}
+		if err := w.syncFirst(ctx, next); err != nil {
+			return dropped, err
+		}
+		if i == 0 { // another process may have removed one just now, and not have synced that
+			if err := files.SyncDir(string(w.dir)); err != nil {
+				return dropped, err
+			}
+		}
+		removed, err := w.drop(base)
+		if removed {
+			dropped++
+		}
+		if err != nil {
+			return dropped, err
+		}
+	}
+	return dropped, nil
+}
+
+// drops reports whether the segment base, before the segment next, is to be
+// dropped, of a log whose segments from base on take size bytes.
+func (w *Writer) drops(l Limits, base, next, size int64) (bool, error) {
+	if next <= l.Before || l.Bytes > 0 && size > l.Bytes {
+		return true, nil
+	}
+	if l.Age == 0 {
+		return false, nil
+	}
+	newest, err := segmentFloor(w.dir.Segment(next))
+	if missing(err) {
+		if _, serr := files.Lstat(w.dir.Segment(base)); missing(serr) {
+			return true, nil // another process has dropped both since we listed them
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("tell the age of segment %s: %w", layout.SegmentName(base), err)
+	}
+	return time.Since(newest) > l.Age, nil
+}
+
+// syncFirst makes sure that the segment that is to become the log's first is on
+// disk. Else a power loss could leave a log of which only a name is there.
+func (w *Writer) syncFirst(ctx context.Context, base int64) error {
+	synced := false
+	if err := fault.Run(func() error {
+		synced = w.ctl.Named.Load() > uint64(base)
+		return nil
+	}); synced || err != nil {
+		return err
+	}
+	return w.syncer.all(ctx)
+}
+
+// drop removes one segment. The directory is synced before the next one goes: a
+// power loss must not leave a hole in the row, which would look like damage.
+func (w *Writer) drop(base int64) (removed bool, err error) {
+	for _, path := range []string{w.dir.Index(base), w.dir.Segment(base)} {
+		err := files.Remove(path)
+		if err != nil && !missing(err) {
+			return false, err
+		}
+		removed = err == nil
+	}
+	w.opts.Logger.Debug("segment dropped", "log", string(w.dir), "base", base)
+	return removed, files.SyncDir(string(w.dir))
+}
+
+// dropOrphans removes indexes of segments that are gone: an index may be made just
+// when its segment is dropped.
+func (w *Writer) dropOrphans() {
+	for _, path := range w.dir.OrphanIndexes() {
+		_ = files.Remove(path)
+	}
+}
+
+// segmentFloor returns the time before which no record of a segment was
+// appended: that of the newest record in the segment before it.
+func segmentFloor(path string) (time.Time, error) {
+	f, err := files.Open(path, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.NewSectionReader(f, 0, segment.HeaderBytes))
+	if err != nil {
+		return time.Time{}, err
+	}
+	h, err := segment.DecodeHeader(head)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return time.Unix(0, h.Floor), nil
+}

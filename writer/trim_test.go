@@ -1,0 +1,267 @@
+package writer_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
+	"github.com/seed27ccf144/mlog/segment"
+	"github.com/seed27ccf144/mlog/writer"
+)
+
+// rows makes a log of n full segments, of three records each, and one more with a
+// record in it.
+func rows(t *testing.T, n int) (layout.Dir, *writer.Writer) {
+	t.Helper()
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	for range 3*n + 1 {
+		mustAppend(t, w, big("x"))
+	}
+	return dir, w
+}
+
+func wantFirst(t *testing.T, dir layout.Dir, want int64) {
+	t.Helper()
+	if bases, err := dir.Segments(); err != nil || bases[0] != want {
+		t.Errorf("segments %v, %v; want %d first", bases, err, want)
+	}
+}
+
+func TestTrim(t *testing.T) {
+	tests := map[string]struct {
+		limits writer.Limits
+		first  int64 // of segments 0, 3, 6, 9 and 12
+	}{
+		"nothing asked":            {writer.Limits{}, 0},
+		"before the start":         {writer.Limits{Before: -5}, 0},
+		"within the first segment": {writer.Limits{Before: 2}, 0},
+		"just the first segment":   {writer.Limits{Before: 3}, 3},
+		"within the third":         {writer.Limits{Before: 8}, 6},
+		"up to the last":           {writer.Limits{Before: 12}, 12},
+		"the last one too":         {writer.Limits{Before: 13}, 12},
+		"past everything":          {writer.Limits{Before: 1 << 60}, 12},
+		"bytes of two":             {writer.Limits{Retention: layout.Retention{Bytes: 2 * smallest}}, 9},
+		"bytes of less than one":   {writer.Limits{Retention: layout.Retention{Bytes: 1}}, 12},
+		"age of an hour":           {writer.Limits{Retention: layout.Retention{Age: time.Hour}}, 0},
+		"age of a nanosecond":      {writer.Limits{Retention: layout.Retention{Age: 1}}, 12},
+		"the more of two":          {writer.Limits{Before: 3, Retention: layout.Retention{Bytes: 2 * smallest}}, 9},
+		"the other of two":         {writer.Limits{Before: 9, Retention: layout.Retention{Bytes: 4 * smallest, Age: time.Hour}}, 9},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir, w := rows(t, 4)
+			dropped, err := w.Trim(context.Background(), test.limits)
+			if int64(dropped) != test.first/3 || err != nil {
+				t.Errorf("%d segments were dropped, %v", dropped, err)
+			}
+			wantFirst(t, dir, test.first)
+			if again, err := w.Trim(context.Background(), test.limits); again != 0 || err != nil {
+				t.Errorf("the second time %d segments were dropped, %v", again, err)
+			}
+			if base := mustAppend(t, w, "next"); base != 13 {
+				t.Errorf("the next record has offset %d", base)
+			}
+			if got := readAll(t, dir); int64(len(got)) != 14-test.first {
+				t.Errorf("%d records are left from %d on", len(got), test.first)
+			}
+		})
+	}
+}
+
+// A producer that has been idle has a dropped segment mapped, and goes on in the
+// one that is in use now.
+func TestProducerIdleInATrimmedSegment(t *testing.T) {
+	dir := newLog(t)
+	idle := openWriter(t, dir)
+	mustAppend(t, idle, big("x"))
+	w := openWriter(t, dir)
+	for range 9 {
+		mustAppend(t, w, big("x"))
+	}
+	if n, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	if base := mustAppend(t, idle, "y"); base != 10 {
+		t.Errorf("it appended at %d", base)
+	}
+	if err := idle.SyncAll(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Another process removed the first segment just now, and its sync of that has not
+// returned. Were the next one removed at once, a power loss could bring back the
+// first without it.
+func TestTrimSyncsRemovalsOfOthersFirst(t *testing.T) {
+	dir := newLog(t)
+	openWriter(t, dir).Close()
+	var mu sync.Mutex
+	var firsts []int64 // the first segment at each sync of the directory
+	w := openWatched(t, dir, 0, func(what string, sync func() error) error {
+		if bases, err := dir.Segments(); err == nil && what == "names" {
+			mu.Lock()
+			firsts = append(firsts, bases[0])
+			mu.Unlock()
+		}
+		return sync()
+	})
+	for range 10 {
+		mustAppend(t, w, big("x"))
+	}
+	if err := w.SyncAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir.Segment(0)); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	firsts = nil
+	mu.Unlock()
+	if n, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []int64{3, 6, 9}; !slices.Equal(firsts, want) {
+		t.Errorf("the directory was synced while the first segments were %v, want %v", firsts, want)
+	}
+}
+
+// Nobody ever synced: the segment that is to be first is, before another goes.
+func TestTrimSyncsWhatIsToBeFirst(t *testing.T) {
+	dir := newLog(t)
+	r := &recorder{dir: dir, meta: readMeta(t, dir)}
+	w := openWatched(t, dir, 0, r.around)
+	for range 7 {
+		mustAppend(t, w, big("x"))
+	}
+	r.taken()
+	if n, err := w.Trim(context.Background(), writer.Limits{Before: 3}); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	syncs := r.taken()
+	named := slices.IndexFunc(syncs, func(s string) bool { return strings.HasPrefix(s, "names,") && strings.Contains(s, " 3:0") })
+	gone := slices.IndexFunc(syncs, func(s string) bool { return !strings.Contains(s, " 0:") })
+	if named < 0 || gone < named || !strings.HasPrefix(syncs[gone], "names,") {
+		t.Errorf("segment 3 was synced at %d, segment 0 was gone at %d, of the syncs\n\t%s", named, gone, strings.Join(syncs, "\n\t"))
+	}
+}
+
+// Two processes trim and a third one retains, all at once, as far as one process
+// can play them: none fails, and each segment is dropped by one of them.
+func TestTrimsAtOnce(t *testing.T) {
+	dir, w := rows(t, 20)
+	setRetention(t, dir, layout.Retention{Bytes: 15 * smallest})
+	var mu sync.Mutex
+	total := 0
+	var wg sync.WaitGroup
+	for i := range 4 {
+		other := openWriter(t, dir)
+		wg.Go(func() {
+			limits := writer.Limits{Before: 57}
+			if i%2 == 0 {
+				limits = writer.Limits{Retention: layout.Retention{Age: 1}} // which looks into the next segment
+			}
+			n, err := other.Trim(context.Background(), limits)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			total += n
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if total != 20 {
+		t.Errorf("%d segments were dropped, want 20", total)
+	}
+	wantFirst(t, dir, 60)
+	for range 3 {
+		mustAppend(t, w, big("x"))
+	}
+	readAll(t, dir)
+}
+
+// The age of a segment is told by the header of the next one. The other limits
+// need no header, so a log with a bad one can be trimmed.
+func TestTrimBesideADamagedSegment(t *testing.T) {
+	dir, w := rows(t, 4)
+	if err := w.SyncAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	logtest.Overwrite(t, dir, 6, 0, make([]byte, segment.HeaderBytes))
+	n, err := w.Trim(context.Background(), writer.Limits{Retention: layout.Retention{Age: 1}})
+	if n != 1 || err == nil || !strings.Contains(err.Error(), layout.SegmentName(3)) {
+		t.Errorf("by age %d segments were dropped, %v", n, err)
+	}
+	if n, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 2 || err != nil {
+		t.Errorf("%d segments were dropped, %v", n, err)
+	}
+	wantFirst(t, dir, 9)
+}
+
+func TestTrimThatIsGivenUp(t *testing.T) {
+	dir, w := rows(t, 4)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	all := writer.Limits{Before: 12}
+	if n, err := w.Trim(ctx, all); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("with a cancelled context: %d, %v", n, err)
+	}
+	w.Close()
+	if n, err := w.Trim(context.Background(), all); n != 0 || !errors.Is(err, writer.ErrClosed) {
+		t.Errorf("of a closed writer: %d, %v", n, err)
+	}
+	wantFirst(t, dir, 0)
+}
+
+// Close ends a Trim that is under way, between two segments.
+func TestCloseUnderTrim(t *testing.T) {
+	dir := newLog(t)
+	openWriter(t, dir).Close()
+	trimming, closing := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	began := func() {}
+	w := openWatched(t, dir, 0, func(what string, sync func() error) error {
+		if what == "names" {
+			began()
+		}
+		return sync()
+	})
+	for range 13 {
+		mustAppend(t, w, big("x"))
+	}
+	if err := w.SyncAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	began = func() {
+		once.Do(func() {
+			close(trimming)
+			<-closing
+		})
+	}
+	go func() {
+		<-trimming
+		go w.Close()
+		for { // until the writer is being closed
+			if _, err := w.Append(context.Background(), values("y")); errors.Is(err, writer.ErrClosed) {
+				break
+			}
+		}
+		close(closing)
+	}()
+	n, err := w.Trim(context.Background(), writer.Limits{Before: 12})
+	if n != 1 || !errors.Is(err, writer.ErrClosed) {
+		t.Errorf("%d segments were dropped, %v; want one and then ErrClosed", n, err)
+	}
+	w.Close()
+	readAll(t, dir)
+}
