@@ -76,6 +76,9 @@ func (l *Log) readOrCreate() (layout.Meta, error) {
 		return l.dir.Create(context.Background(), l.opts.settings())
 	}
 	m, err := l.dir.ReadMeta()
+	if errors.Is(err, layout.ErrDamaged) {
+		return m, fmt.Errorf("%w: %w; Repair writes it anew", ErrDamaged, err)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, &fs.PathError{Op: "open log", Path: string(l.dir), Err: fs.ErrNotExist}
 	}

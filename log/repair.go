@@ -22,6 +22,8 @@ type RepairReport struct {
 	TornTail *TornTail
 	// SyncFailed is set if the log took no more appends because a sync had failed.
 	SyncFailed bool
+	// CutShort is set if an earlier repair in this boot was cut short.
+	CutShort bool
 	// Needed says that there is something that can be mended, and Done that it was.
 	Needed, Done bool
 }
@@ -62,7 +64,7 @@ func Repair(ctx context.Context, dir string, opts RepairOptions) (RepairReport, 
 	if m == nil {
 		return RepairReport{}, public(err)
 	}
-	r := RepairReport{TornTail: tornTail(m.Torn), SyncFailed: m.Poisoned, Needed: m.Needed(), Done: m.Done}
+	r := RepairReport{TornTail: tornTail(m.Torn), SyncFailed: m.Poisoned, CutShort: m.CutShort, Needed: m.Needed(), Done: m.Done}
 	for _, f := range m.Findings {
 		r.Findings = append(r.Findings, Finding{DamageError: f.What, Remedy: f.Remedy})
 	}

@@ -84,7 +84,7 @@ func TestTrimWhileOthersAppend(t *testing.T) {
 	}
 	acknowledged := make(map[int64]string)
 	trimmed := 0
-	for round := range 8 {
+	for round := range 5 {
 		trimmer := command("trimmer", dir)
 		startLines(t, trimmer).expect("trimming")
 		for _, a := range appenders {

@@ -62,7 +62,7 @@ func (s *Source) unusable(base int64, err error) error {
 
 // baseAfter returns the base offset of the first segment behind an offset.
 func (s *Source) baseAfter(offset int64) (int64, bool) {
-	bases, err := s.dir.Segments()
+	bases, err := s.row()
 	if err != nil {
 		return 0, false
 	}
@@ -171,14 +171,14 @@ func ofSystem(err error) bool {
 // missingSegment says what it means that the segment in which the log goes on
 // cannot be had.
 func (r *Reader) missingSegment(base int64, err error) (*gap, error) {
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !r.src.isLost(base, err) {
 		err = r.src.unusable(base, err)
 		if !errors.Is(err, segment.ErrDamaged) {
 			return nil, err
 		}
 		return r.src.gapUntilNextSegment(err, base), nil
 	}
-	bases, err := r.src.dir.Segments()
+	bases, err := r.src.row()
 	if err != nil {
 		return nil, err
 	}

@@ -320,7 +320,7 @@ func (r *Reader) ready() (ready bool, err error) {
 		ctl, err := r.src.control()
 		return ctl != nil, err
 	case r.at.v == nil:
-		bases, err := r.src.dir.Segments()
+		bases, err := r.src.row()
 		return len(bases) > 0, err
 	case !r.at.v.Committed(r.at.position):
 		return false, nil

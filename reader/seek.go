@@ -101,7 +101,7 @@ func (s *Source) walk(v *view, from func(*segment.Segment) segment.Cursor, nameM
 		if err == nil {
 			base := v.Base + scan.End.Count
 			if next, err = s.view(base); err != nil && nameMayBeLost {
-				if errors.Is(err, fs.ErrNotExist) && !knownOnDisk(v, base) {
+				if s.isLost(base, err) && !knownOnDisk(v, base) {
 					return v, scan.End, nil
 				}
 				err = s.unusable(base, err)
@@ -128,7 +128,7 @@ func knownOnDisk(v *view, base int64) (known bool) {
 // lastMarked returns the newest segment in which something is known to be on
 // disk, or else the oldest segment; nil if there is none.
 func (s *Source) lastMarked() (*view, error) {
-	bases, err := s.dir.Segments()
+	bases, err := s.row()
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ type place struct {
 // find returns the place of the batch that holds the offset, or of the log's end
 // if the offset is just that.
 func (s *Source) find(offset int64) (place, error) {
-	bases, err := s.dir.Segments()
+	bases, err := s.row()
 	if err != nil {
 		return place{}, err
 	}
@@ -263,7 +263,7 @@ const noOffset = -1
 // OffsetAt returns the offset of the first record that was appended at t or
 // later, or the log end offset if there is none.
 func (s *Source) OffsetAt(t time.Time) (int64, error) {
-	bases, err := s.dir.Segments()
+	bases, err := s.row()
 	if err != nil || len(bases) == 0 {
 		return 0, err
 	}

@@ -207,7 +207,7 @@ func (s *Source) mapSegment(base int64) (*view, error) {
 			f.Close()
 			return nil, err
 		}
-		seg, err := segment.Map(f, false)
+		seg, err := segment.MapNamed(f, base, false)
 		f.Close()
 		if err == nil && (seg.LogID != s.meta.LogID || seg.Base != base) {
 			seg.Close()
@@ -238,7 +238,7 @@ func (s *Source) release(v *view) {
 
 // Start returns the log start offset: of the oldest record that is kept.
 func (s *Source) Start() (int64, error) {
-	bases, err := s.dir.Segments()
+	bases, err := s.row()
 	if err != nil || len(bases) == 0 {
 		return 0, err
 	}
@@ -277,20 +277,21 @@ func (s *Source) Durable() (int64, error) {
 	return durable, err
 }
 
-// Glance looks at all segments from outside: it returns those that are missing
-// or cannot be mapped, and how many there are.
+// Glance looks at all segments from outside: it returns those that cannot be
+// mapped, and how many there are.
 func (s *Source) Glance() (damage []*segment.DamageError, segments int, err error) {
-	bases, err := s.dir.Segments()
+	bases, err := s.row()
 	if err != nil {
 		return nil, 0, err
 	}
-	for i, base := range bases {
+	segments = len(bases)
+	for _, base := range bases {
 		v, err := s.view(base)
 		switch {
 		case err == nil:
 			s.release(v)
-		case i == 0 && errors.Is(err, fs.ErrNotExist):
-			// Retention was quicker.
+		case errors.Is(err, fs.ErrNotExist):
+			segments-- // it was there when we listed it: retention was quicker
 		default:
 			var d *segment.DamageError
 			if err = s.unusable(base, err); !errors.As(err, &d) {
@@ -299,5 +300,5 @@ func (s *Source) Glance() (damage []*segment.DamageError, segments int, err erro
 			damage = append(damage, d)
 		}
 	}
-	return damage, len(bases), nil
+	return damage, segments, nil
 }

@@ -71,25 +71,38 @@ func mendFrame(data []byte, pos int64) {
 	binary.LittleEndian.PutUint64(h[24:], checksum(testHeader.Epoch+uint64(pos), h, hash(data[pos+FrameBytes:pos+length])))
 }
 
-// FuzzScan walks over a segment whose bytes behind the header are arbitrary, and
-// mended at the start, so that hostile batches are met too.
+// FuzzScan walks over a segment whose bytes behind the header are arbitrary. With
+// mend the checksums of all batches that follow one another are right, so that
+// hostile batches are met and walked over too.
 func FuzzScan(f *testing.F) {
-	f.Add(formattest.Load(f, "batches.seg")[HeaderBytes:], uint64(0))
-	f.Add(formattest.Load(f, "sealed.seg")[HeaderBytes:], uint64(1<<64-1))
+	f.Add(formattest.Load(f, "batches.seg")[HeaderBytes:], uint64(0), true)
+	f.Add(formattest.Load(f, "sealed.seg")[HeaderBytes:], uint64(1<<64-1), true)
+	f.Add(formattest.Load(f, "lost.seg")[HeaderBytes:], uint64(HeaderBytes/8), false)
+	// An end marker at the very start, which leads back to its own segment.
+	f.Add([]byte{32, 0, 0, 0, attrEnd, 0, 0, 0, byte(testHeader.Base & 0xff), byte(testHeader.Base >> 8), 31: 0}, uint64(0), true)
 	data := make([]byte, MinBytes)
-	f.Fuzz(func(t *testing.T, in []byte, tail uint64) {
+	f.Fuzz(func(t *testing.T, in []byte, tail uint64, mend bool) {
 		clear(data)
 		copy(data[HeaderBytes:], in)
 		s := inMemory(data, testHeader)
-		mendFrame(data, HeaderBytes)
+		if mend {
+			mendAll(data)
+		}
 		s.word64(offTail).Store(tail)
 		for _, from := range []Cursor{start, s.Tail()} {
-			scan := s.Scan(from, nil)
+			scan := s.Scan(from, func(f *Frame) {
+				if records, err := decodeAll(f); err == nil && len(records) != f.Count && !f.IsLost() {
+					t.Fatalf("%d records in a batch of %d", len(records), f.Count)
+				}
+			})
 			if scan.End.Position < HeaderBytes || scan.End.Position > MinBytes-EndMarkerBytes || scan.End.Count < from.Count {
 				t.Fatalf("scan from %v ends at %v", from, scan.End)
 			}
 			if UnpackCursor(scan.End.Pack()) != scan.End {
 				t.Fatalf("cursor %v does not fit its word", scan.End)
+			}
+			if scan.Sealed && scan.End.Count == 0 {
+				t.Fatal("an end marker leads back to its own segment")
 			}
 			var fr Frame
 			if s.Resync(scan.End.Position, s.Base+scan.End.Count, &fr) && fr.Position <= scan.End.Position {
@@ -97,6 +110,19 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// mendAll makes the checksums of all batches right that follow one another from
+// the start.
+func mendAll(data []byte) {
+	for pos := int64(HeaderBytes); pos+FrameBytes <= int64(len(data)); {
+		mendFrame(data, pos)
+		length := int64(binary.LittleEndian.Uint32(data[pos:]))
+		if length < FrameBytes || length > int64(len(data))-pos {
+			return
+		}
+		pos += aligned(length)
+	}
 }
 
 // FuzzRecords decodes arbitrary bodies. What a body yields, encoded again, is

@@ -87,6 +87,18 @@ func (h *FileHeader) encode(dst []byte) {
 	binary.LittleEndian.PutUint64(dst[offSum:], xxhash.Sum64(dst[:offSum]))
 }
 
+// page returns the header of a new segment.
+func (h *FileHeader) page() []byte {
+	b := make([]byte, HeaderBytes)
+	h.encode(b)
+	h.encode(b[offCopy:])
+	start := Cursor{Position: HeaderBytes}.Pack()
+	binary.LittleEndian.PutUint64(b[offTail:], start)
+	binary.LittleEndian.PutUint64(b[offDurable:], start)
+	binary.LittleEndian.PutUint64(b[offLast:], uint64(h.Floor))
+	return b
+}
+
 // DecodeHeader reads and checks the fixed part of a segment's header, given the
 // first HeaderBytes of the file. If the header is damaged it returns the copy;
 // IsHeaderWhole tells which it was.
@@ -99,6 +111,36 @@ func DecodeHeader(src []byte) (FileHeader, error) {
 		return c, nil
 	}
 	return h, err
+}
+
+// DecodeHeaderOf is DecodeHeader for a segment whose base offset is known from its
+// name: a valid header of another segment, in a sector that came to stand here,
+// does not hide the copy.
+func DecodeHeaderOf(src []byte, base int64) (FileHeader, error) {
+	h, err := DecodeHeader(src)
+	if err == nil && h.Base != base && len(src) >= offCopy+endOfFixed {
+		if c, cerr := decodeFixed(src[offCopy:]); cerr == nil && c.Base == base {
+			return c, nil
+		}
+	}
+	return h, err
+}
+
+// HasHeaderCopy reports whether there is a copy of the header, right or wrong.
+func HasHeaderCopy(src []byte) bool { return !allZero(src[offCopy : offCopy+endOfFixed]) }
+
+// unused are the bytes of a header that mean nothing in this version.
+var unused = [][2]int{{endOfFixed, offTail}, {offLast + 8, offDurable}, {offSuccessor + 8, offCopy}, {offCopy + endOfFixed, HeaderBytes}}
+
+// IsUnusedZero reports whether the bytes of the header that are not used are zero,
+// as they were written.
+func IsUnusedZero(src []byte) bool {
+	for _, u := range unused {
+		if !allZero(src[u[0]:u[1]]) {
+			return false
+		}
+	}
+	return true
 }
 
 // IsHeaderWhole reports whether header and copy both are as they were written.
@@ -122,6 +164,9 @@ func decodeFixed(src []byte) (FileHeader, error) {
 		return bad("no segment: the magic number is missing")
 	}
 	if v := binary.LittleEndian.Uint32(src[offVersion:]); v != Version {
+		if onlyVersionDiffers(src) {
+			return bad("the version number is damaged")
+		}
 		return h, &HeaderError{Version: true, Reason: fmt.Sprintf("format version %d, this build knows %d", v, Version)}
 	}
 	if binary.LittleEndian.Uint64(src[offSum:]) != xxhash.Sum64(src[:offSum]) {
@@ -142,6 +187,15 @@ func decodeFixed(src []byte) (FileHeader, error) {
 		return bad(err.Error())
 	}
 	return h, nil
+}
+
+// onlyVersionDiffers reports whether a header of an unknown version has the checksum
+// of one of this version: then it is one whose version number is damaged.
+func onlyVersionDiffers(src []byte) bool {
+	var fixed [offSum]byte
+	copy(fixed[:], src)
+	binary.LittleEndian.PutUint32(fixed[offVersion:], Version)
+	return binary.LittleEndian.Uint64(src[offSum:]) == xxhash.Sum64(fixed[:])
 }
 
 // A Cursor is a place between two batches of one segment.

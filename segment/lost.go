@@ -59,6 +59,13 @@ func (s *Segment) ResetMarks(c Cursor) {
 	s.word64(offDurable).Store(c.Pack())
 }
 
+// ClearUnused writes zeros to the bytes of the header that are not used.
+func (s *Segment) ClearUnused() {
+	for _, u := range unused {
+		clear(s.data[u[0]:u[1]])
+	}
+}
+
 // Redirty makes the pages in [from, to) count as changed, so that the next sync
 // writes them although an earlier one failed and dropped them as clean.
 func (s *Segment) Redirty(from, to int64) {
@@ -94,7 +101,7 @@ func Guess(data []byte, base int64) (count int64) {
 		length := int64(binary.LittleEndian.Uint32(h))
 		word := binary.LittleEndian.Uint32(h[4:])
 		if length < FrameBytes || length > int64(len(data))-pos || word&attrEnd != 0 ||
-			int64(binary.LittleEndian.Uint64(h[8:])) != base+count {
+			int64(binary.LittleEndian.Uint64(h[8:])) != base+count || int64(word>>8) > length { // a record takes a byte
 			break
 		}
 		count += int64(word >> 8)

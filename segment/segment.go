@@ -22,7 +22,14 @@ type Segment struct {
 // Format makes f, a file of zero bytes or a retired segment, the segment that h
 // describes, and maps it for writing. The file has not got its name yet, so
 // nobody else looks at it.
+//
+// The header is written by one call and not by stores: the system may write a
+// mapped page back at any moment, and half a header on disk, after a power loss,
+// would be taken for a damaged one.
 func Format(f *os.File, h FileHeader) (s *Segment, err error) {
+	if err := files.WriteAt(f, h.page(), 0); err != nil {
+		return nil, fmt.Errorf("write segment header: %w", err)
+	}
 	m, err := mapping.File(f, h.Size, true)
 	if err != nil {
 		return nil, err
@@ -34,18 +41,23 @@ func Format(f *os.File, h FileHeader) (s *Segment, err error) {
 	}()
 	defer fault.Recover(fault.Guard(), &err)
 	s = &Segment{FileHeader: h, data: m.Bytes(), m: m}
-	clear(s.data[:HeaderBytes])
 	s.word32(HeaderBytes).Store(0) // invariant Z
-	start := Cursor{Position: HeaderBytes}
-	s.word64(offTail).Store(start.Pack())
-	s.word64(offDurable).Store(start.Pack())
-	s.word64(offLast).Store(uint64(h.Floor))
-	s.RestoreHeader()
 	return s, nil
 }
 
 // Map maps the segment file f, which stays the caller's.
 func Map(f *os.File, writable bool) (s *Segment, err error) {
+	return mapFile(f, writable, DecodeHeader)
+}
+
+// MapNamed maps the segment file f whose name says that it begins at the offset
+// base. If the header in it is another segment's, and the copy is not, the copy
+// counts.
+func MapNamed(f *os.File, base int64, writable bool) (s *Segment, err error) {
+	return mapFile(f, writable, func(src []byte) (FileHeader, error) { return DecodeHeaderOf(src, base) })
+}
+
+func mapFile(f *os.File, writable bool, decode func([]byte) (FileHeader, error)) (s *Segment, err error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -57,7 +69,7 @@ func Map(f *os.File, writable bool) (s *Segment, err error) {
 	if _, err := files.ReadAt(f, first, 0); err != nil {
 		return nil, fmt.Errorf("read segment header: %w", err)
 	}
-	h, err := DecodeHeader(first)
+	h, err := decode(first)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +83,17 @@ func Map(f *os.File, writable bool) (s *Segment, err error) {
 	return &Segment{FileHeader: h, data: m.Bytes(), m: m}, nil
 }
 
-// RestoreHeader writes the fixed part of the header and its copy. Whoever does
-// so is making the file, or alone with the log.
+// RestoreHeader writes what of the fixed part of the header and of its copy is not
+// as it was. It leaves alone what is whole: a power loss while one is written must
+// find the other. Whoever calls it is alone with the log.
 func (s *Segment) RestoreHeader() {
-	s.encode(s.data)
-	s.encode(s.data[offCopy:])
+	var fixed [endOfFixed]byte
+	s.encode(fixed[:])
+	for _, at := range []int{0, offCopy} {
+		if have := s.data[at : at+endOfFixed]; string(have) != string(fixed[:]) {
+			copy(have, fixed[:])
+		}
+	}
 }
 
 // Close unmaps the segment. Every view into it becomes invalid.
@@ -249,11 +267,14 @@ const resyncBudget = 4
 // offsets are not below want. It reports false when there is none.
 func (s *Segment) Resync(pos, want int64, f *Frame) bool {
 	budget := resyncBudget * s.Size
+	damaged := pos
 	for pos = aligned(pos + 1); pos <= s.Size-FrameBytes && budget > 0; pos += frameAlign {
 		length := int64(s.word32(pos).Load())
+		attrs := s.word32(pos+4).Load() & 0xff
 		base := int64(s.word64(pos + 8).Load())
-		// A record takes a byte or more, so offsets cannot outrun positions.
-		if length < FrameBytes || length > s.Size-pos || base < want || base > s.Base+s.Size {
+		// A record takes a byte or more, so offsets cannot outrun positions. Values
+		// may hold what looks like batches, and must not use the budget up.
+		if length < FrameBytes || length > s.Size-pos || attrs&^attrKnown != 0 || base < want || base-want > pos-damaged {
 			continue
 		}
 		budget -= length

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/futex"
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -230,7 +231,14 @@ func (w *Writer) enter(repair bool) error {
 	}
 	if active := int64(w.ctl.Active.Load()); w.cur == nil || w.cur.Base != active {
 		h, err := openHandle(w.dir, w.meta.LogID, active)
+		if missing(err) {
+			return &segment.DamageError{Segment: layout.SegmentName(active), First: active, Last: active - 1, Reason: "the segment file is missing"}
+		}
 		if err != nil {
+			return err
+		}
+		if err := w.confirmTail(h); err != nil {
+			h.release()
 			return err
 		}
 		w.setCurrent(h)

@@ -42,6 +42,19 @@ func (c cutter) move(path, name string) error {
 	return files.Rename(path, filepath.Join(c.w.dir.Cut(), name+"."+c.stamp))
 }
 
+// link keeps a file of the log as it is, durably, without taking its name away:
+// the caller puts another file in its place.
+func (c cutter) link(path, name string) error {
+	if err := files.Mkdir(c.w.dir.Cut(), c.w.modes.Dir); err != nil {
+		return err
+	}
+	err := files.Link(path, filepath.Join(c.w.dir.Cut(), name+"."+c.stamp))
+	if err != nil { // a filesystem without hard links
+		return c.move(path, name)
+	}
+	return files.SyncDir(c.w.dir.Cut())
+}
+
 // syncMoves makes moves durable.
 func (c cutter) syncMoves(from string) error {
 	if err := files.SyncDir(c.w.dir.Cut()); err != nil {

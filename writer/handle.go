@@ -39,7 +39,7 @@ func openHandle(dir layout.Dir, logID [16]byte, base int64) (*handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := segment.Map(f, true)
+	s, err := segment.MapNamed(f, base, true)
 	if err == nil && (s.LogID != logID || s.Base != base) {
 		s.Close()
 		err = &segment.HeaderError{Reason: "it belongs to another log or another offset"}

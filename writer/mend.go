@@ -34,6 +34,8 @@ type Mending struct {
 	Torn *survey.Torn
 	// Poisoned is set if a sync has failed in this boot.
 	Poisoned bool
+	// CutShort is set if an earlier mending in this boot did not come to its end.
+	CutShort bool
 	// Done is set if the findings that have a remedy are mended.
 	Done bool
 }
@@ -45,17 +47,13 @@ func (m *Mending) Needed() bool {
 			return true
 		}
 	}
-	return m.Torn != nil || m.Poisoned
+	return m.Torn != nil || m.Poisoned || m.CutShort
 }
 
 // Mend looks for damage and, if execute is set, mends what can be. For that no
 // producer may be live; readers may. ctx bounds the wait for another process that
 // opens the log, and the search.
 func Mend(ctx context.Context, dir layout.Dir, opts Options, execute bool) (*Mending, error) {
-	report, err := survey.Run(ctx, dir, survey.Options{})
-	if err != nil {
-		return nil, err
-	}
 	meta, err := survey.Meta(dir)
 	if err != nil {
 		return nil, err
@@ -65,8 +63,8 @@ func Mend(ctx context.Context, dir layout.Dir, opts Options, execute bool) (*Men
 	}
 	m := &mender{w: &Writer{dir: dir, meta: meta, modes: layout.ModesFor(meta.Mode), opts: opts}}
 	m.cut = newCutter(m.w)
-	found := &Mending{Findings: remedies(report), Torn: report.Torn}
-	if found.Poisoned, err = m.isPoisoned(); err != nil {
+	found, err := m.look(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if !execute || !found.Needed() {
@@ -87,6 +85,21 @@ func Mend(ctx context.Context, dir layout.Dir, opts Options, execute bool) (*Men
 	return found, nil
 }
 
+// look says what there is to do.
+func (m *mender) look(ctx context.Context) (*Mending, error) {
+	found, path := new(Mending), m.w.dir.Control()
+	if _, err := files.Lstat(path); missing(err) && m.w.mendingCutShort() {
+		found.CutShort, path = true, m.w.dir.ControlAside()
+	}
+	report, err := survey.Run(ctx, m.w.dir, survey.Options{Control: path})
+	if err != nil {
+		return nil, err
+	}
+	found.Findings, found.Torn = remedies(report), report.Torn
+	found.Poisoned, err = m.isPoisoned(path)
+	return found, err
+}
+
 func remedies(r *survey.Report) []Finding {
 	var all []Finding
 	for _, d := range r.Damage {
@@ -102,8 +115,8 @@ type mender struct {
 	control string // where the control file was moved to; "" if there was none of this boot
 }
 
-func (m *mender) isPoisoned() (bool, error) {
-	ctl, err := control.Open(m.w.dir.Control(), m.w.meta.LogID, false)
+func (m *mender) isPoisoned(path string) (bool, error) {
+	ctl, err := control.Open(path, m.w.meta.LogID, false)
 	if stale(err) {
 		return false, nil
 	}
@@ -126,9 +139,12 @@ func (m *mender) exclude() error {
 	if err := m.noProducers(); err != nil {
 		return err
 	}
-	aside := files.TempName(m.w.dir.Control()) // recovery removes it at the end
+	aside := m.w.dir.ControlAside() // recovery removes it at the end
 	switch err := files.Rename(m.w.dir.Control(), aside); {
 	case missing(err):
+		if m.w.mendingCutShort() {
+			m.control = aside
+		}
 		return nil
 	case err != nil:
 		return err

@@ -57,6 +57,9 @@ func (w *Writer) join(ctx context.Context) (err error) {
 		if live > 0 {
 			return fmt.Errorf("%s: the control file is missing or foreign while %d producers are live; stop them before the log is opened again", w.dir, live)
 		}
+		if w.mendingCutShort() {
+			return fmt.Errorf("%s: a repair was cut short; run 'mlog repair %s --execute' again", w.dir, w.dir)
+		}
 		if err := w.recoverLog(); err != nil {
 			return err
 		}
@@ -123,7 +126,23 @@ func (w *Writer) recoverLog() error {
 	w.dir.SweepTemporary()
 	_ = files.Remove(w.dir.Spare())
 	_ = files.Remove(w.dir.Unfinished())
-	return control.Create(w.dir.Control(), w.meta.LogID, w.modes.Data, control.State{Active: r.last.Base, Durable: r.end})
+	if err := control.Create(w.dir.Control(), w.meta.LogID, w.modes.Data, control.State{Active: r.last.Base, Durable: r.end}); err != nil {
+		return err
+	}
+	_ = files.Remove(w.dir.ControlAside())
+	return nil
+}
+
+// mendingCutShort reports whether a repair in this boot has not come to its end.
+// The words that producers shared tell more of what was promised than a recovery
+// could find out, so only another repair may go on.
+func (w *Writer) mendingCutShort() bool {
+	ctl, err := control.Open(w.dir.ControlAside(), w.meta.LogID, false)
+	if err != nil {
+		return false
+	}
+	ctl.Close()
+	return true
 }
 
 // hadProducer reports whether anybody has ever got as far as appending: a first

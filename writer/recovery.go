@@ -3,7 +3,6 @@ package writer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"syscall"
 
@@ -56,13 +55,18 @@ func (r *recovery) run() error {
 		}
 		r.before.release()
 		r.before, r.last = r.last, h
-		scan := h.Scan(h.Durable(), nil)
+		mark, timeNs, err := h.Confirm(segment.Cursor{Position: segment.HeaderBytes}, h.Durable())
+		if err != nil {
+			return r.unreadableMark(mark, err)
+		}
+		scan := h.Scan(mark, nil)
 		r.end = h.end(scan.End)
 		found, err := r.classify(i, scan)
 		if err != nil {
 			return err // before anything was changed
 		}
 		if found == ends {
+			_ = files.Remove(r.w.dir.Index(h.Base)) // it may point at batches that are gone
 			err = r.cutSegment(scan.End.Position)
 		}
 		if err == nil && (found == ends || found == lacksNext) && i+1 < len(r.bases) {
@@ -71,8 +75,9 @@ func (r *recovery) run() error {
 		if err != nil {
 			return err
 		}
-		h.SetLastTime(max(h.LastTime(), scan.Time))
+		h.SetLastTime(max(timeNs, scan.Time))
 		h.SetTail(scan.End)
+		h.RestoreHeader() // one of its two sectors may not have reached the disk
 		if found == lacksMarker {
 			h.Seal(scan.End)
 		}
@@ -123,6 +128,19 @@ func (r *recovery) classify(i int, scan segment.Scan) (finding, error) {
 			Reason: "the segment file is missing although it was durable; nothing was changed"}
 	}
 	return lacksNext, nil
+}
+
+// unreadableMark is the damage that reaches up to the durable mark, so that nothing
+// tells whether that is right.
+func (r *recovery) unreadableMark(c segment.Cursor, bad error) error {
+	reason := bad.Error()
+	var frame *segment.BadFrameError
+	if errors.As(bad, &frame) {
+		reason = frame.Reason
+	}
+	end := r.last.end(c)
+	return &segment.DamageError{Segment: layout.SegmentName(r.last.Base), Position: c.Position, First: end, Last: end - 1,
+		Reason: reason + ", in what was durable; nothing was changed"}
 }
 
 // lostBehind is the damage that segment i ends too early.
@@ -197,8 +215,13 @@ func (r *recovery) open(i int) (*handle, error) {
 		return nil, r.damagedSegment(i, err)
 	}
 	base, lastTime := r.bases[i], int64(0)
-	if r.last != nil {
+	switch {
+	case r.last != nil:
 		base, lastTime = r.end, r.last.LastTime()
+	case i > 0: // the walk begins here, but the log does not
+		if lastTime, err = r.lastTimeIn(i - 1); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.setAside(i); err != nil {
 		return nil, err
@@ -207,6 +230,16 @@ func (r *recovery) open(i int) (*handle, error) {
 		return nil, err
 	}
 	return openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+}
+
+// lastTimeIn returns the newest append time that was given out in segment i.
+func (r *recovery) lastTimeIn(i int) (int64, error) {
+	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+	if err != nil {
+		return 0, err
+	}
+	defer h.release()
+	return h.LastTime(), nil
 }
 
 // promised reports whether segment i, whose header is not usable, has been on disk.
@@ -242,15 +275,16 @@ func (r *recovery) damagedSegment(i int, err error) error {
 
 // neverSynced reports whether segments i and later hold nothing that was ever
 // promised to be on disk: their durable marks never moved, and a file without a
-// usable header is one that never had one on disk, all zero or of no length.
+// usable header, or of another length, is one that no sync ever came to, and that
+// the segment before it does not know to have been on disk.
 func (r *recovery) neverSynced(i int) (bool, error) {
-	for _, base := range r.bases[i:] {
+	for j, base := range r.bases[i:] {
 		h, err := openHandle(r.w.dir, r.w.meta.LogID, base)
 		if ofSystem(err) {
 			return false, err
 		}
 		if err != nil {
-			if empty, err := blank(r.w.dir.Segment(base)); !empty || err != nil {
+			if empty, err := blank(r.w.dir.Segment(base)); !empty || err != nil || r.knownOnDisk(i+j) {
 				return false, err
 			}
 			continue
@@ -264,6 +298,20 @@ func (r *recovery) neverSynced(i int) (bool, error) {
 	return true, nil
 }
 
+// knownOnDisk reports whether the segment before segment i says that this one has
+// been on disk.
+func (r *recovery) knownOnDisk(i int) bool {
+	if i == 0 {
+		return false
+	}
+	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
+	if err != nil {
+		return false
+	}
+	defer h.release()
+	return h.Successor() == r.bases[i]
+}
+
 // ofSystem reports whether err is of the system, such as a want of descriptors or
 // a disk that does not read, and so says nothing of what a file holds. That a
 // file is missing does.
@@ -272,6 +320,8 @@ func ofSystem(err error) bool {
 	return errors.As(err, &errno) && !missing(err)
 }
 
+// blank reports whether a file that cannot be mapped is a segment that was never
+// synced.
 func blank(path string) (bool, error) {
 	f, err := files.Open(path, false)
 	if err != nil {
@@ -281,17 +331,7 @@ func blank(path string) (bool, error) {
 		return false, nil
 	}
 	defer f.Close()
-	head := make([]byte, segment.HeaderBytes)
-	n, err := files.ReadAt(f, head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	for _, b := range head[:n] {
-		if b != 0 {
-			return false, nil
-		}
-	}
-	return true, nil
+	return segment.NeverSynced(f)
 }
 
 // addSegment makes an empty segment at the log's end.
@@ -347,6 +387,6 @@ func (r *recovery) settle(h *handle, end segment.Cursor) error {
 	if err := files.SyncDir(string(r.w.dir)); err != nil {
 		return err
 	}
-	h.RaiseDurable(end)
+	h.ResetMarks(end) // and not only forward: the mark may have been damaged
 	return nil
 }

@@ -2,8 +2,9 @@ package writer
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -29,6 +30,8 @@ func remedy(d survey.Damage) string {
 		return "restore the header from the index, or else move the segment to cut/ and mark its records as lost"
 	case survey.Copy:
 		return "write header and copy anew"
+	case survey.Marks:
+		return "write it anew from what the batches say"
 	case survey.Missing:
 		if d.What.First == 0 && d.What.Last < 0 {
 			return "" // nobody knows how many records there were
@@ -56,6 +59,8 @@ func (m *mender) mend(d survey.Damage) error {
 		return m.restoreHeader(d)
 	case survey.Copy:
 		return m.rewriteHeader(d.Base)
+	case survey.Marks:
+		return m.rewriteMarks(d.Base)
 	case survey.Missing:
 		return m.fillGap(d.What.First, d.What.Last)
 	case survey.Setting:
@@ -150,7 +155,8 @@ func (m *mender) rewriteSetting(name string) error {
 	if meta {
 		path = m.w.dir.Meta()
 	}
-	if damaged, err := os.ReadFile(path); err == nil {
+	const most = 1 << 20 // far more than a setting takes
+	if damaged, err := readUpTo(path, most); err == nil {
 		if err := m.cut.keep(name+"."+m.cut.stamp, damaged); err != nil {
 			return err
 		}
@@ -161,6 +167,17 @@ func (m *mender) rewriteSetting(name string) error {
 	return m.w.dir.WriteRetention(&m.w.meta, layout.Retention{})
 }
 
+// readUpTo reads the first bytes of a file: how long it is, or that it is a file at
+// all, is for whoever damaged it to say.
+func readUpTo(path string, most int64) ([]byte, error) {
+	f, err := files.Open(path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
 func (m *mender) rewriteHeader(base int64) error {
 	h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
 	if err != nil {
@@ -168,7 +185,32 @@ func (m *mender) rewriteHeader(base int64) error {
 	}
 	defer h.release()
 	h.RestoreHeader()
+	if m.w.meta.Compat&^layout.FeatureHeaderCopies == 0 { // else a later version may use them
+		h.ClearUnused()
+	}
 	return files.SyncData(h.file)
+}
+
+// rewriteMarks sets the marks to the end of a segment's batches.
+func (m *mender) rewriteMarks(base int64) error {
+	h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	scan := h.Scan(segment.Cursor{Position: segment.HeaderBytes}, nil)
+	if scan.Bad != nil && h.Committed(scan.End.Position) {
+		return scan.Bad
+	}
+	if err := files.SyncData(h.file); err != nil {
+		return err
+	}
+	h.ResetMarks(scan.End)
+	h.SetLastTime(scan.Time)
+	if successor := h.Successor(); !scan.Sealed || successor != h.end(scan.End) {
+		h.SetSuccessor(0) // which says nothing
+	}
+	return nil
 }
 
 // restoreHeader gives a segment without a usable header one again, if the index
@@ -178,22 +220,19 @@ func (m *mender) restoreHeader(d survey.Damage) error {
 		return nil
 	}
 	guess := int64(0)
-	if data, err := os.ReadFile(m.w.dir.Segment(d.Base)); err == nil {
+	if data, err := readUpTo(m.w.dir.Segment(d.Base), m.w.meta.SegmentBytes); err == nil {
 		guess = segment.Guess(data, d.Base)
 	}
-	if err := m.cut.move(m.w.dir.Segment(d.Base), layout.SegmentName(d.Base)); err != nil {
+	if err := m.cut.link(m.w.dir.Segment(d.Base), layout.SegmentName(d.Base)); err != nil {
 		return err
 	}
 	if err := files.Remove(m.w.dir.Index(d.Base)); err != nil && !missing(err) {
 		return err
 	}
-	if err := m.cut.syncMoves(string(m.w.dir)); err != nil {
-		return err
-	}
 	if d.What.Last < d.What.First { // the last segment: what follows does not tell how many are lost
 		d.What.Last = max(d.Base+guess, m.durableOffset()) - 1
 	}
-	return m.fillGap(d.Base, d.What.Last)
+	return m.fillGap(d.Base, d.What.Last) // in the place of the damaged file
 }
 
 func (m *mender) durableOffset() int64 {
@@ -264,9 +303,17 @@ func (m *mender) floor(base int64) int64 {
 	return max(h.Floor, h.LastTime())
 }
 
+// mostFilled bounds the segments that a gap is filled with. One hostile name of a
+// segment can make a gap that no disk has room for.
+const mostFilled = 1024
+
 // fillGap makes segments for the offsets from first to last, in which all records
 // are marked as lost. If no segment follows, the log goes on in the last of them.
 func (m *mender) fillGap(first, last int64) error {
+	if room := segment.LostRoom(m.w.meta.SegmentBytes); (last-first)/room >= mostFilled {
+		return fmt.Errorf("offsets %d to %d are missing, more than %d segments hold: the segment behind them is hardly of this log; move it away, and repair again",
+			first, last, mostFilled)
+	}
 	if err := m.allowLost(); err != nil {
 		return err
 	}
@@ -274,7 +321,7 @@ func (m *mender) fillGap(first, last int64) error {
 	if err != nil {
 		return err
 	}
-	i, _ := slices.BinarySearch(bases, first)
+	i, _ := slices.BinarySearch(bases, first+1)
 	isLast := i == len(bases)
 	for {
 		room := segment.LostRoom(m.w.meta.SegmentBytes)
@@ -290,8 +337,11 @@ func (m *mender) fillGap(first, last int64) error {
 	}
 }
 
+// lostSegment makes one of them. It gets its name, which may be a damaged
+// segment's, when all is in it: should we die before, that one still tells how
+// many records there were.
 func (m *mender) lostSegment(base, count int64, sealed bool) error {
-	h, err := m.w.createSegment(segment.FileHeader{
+	h, err := m.w.makeSegment(segment.FileHeader{
 		LogID: m.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: m.w.meta.SegmentBytes, Floor: m.floor(base),
 	})
 	if err != nil {
@@ -309,5 +359,5 @@ func (m *mender) lostSegment(base, count int64, sealed bool) error {
 		return err
 	}
 	h.ResetMarks(end)
-	return nil
+	return m.w.nameSegment(h)
 }

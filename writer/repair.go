@@ -39,6 +39,9 @@ func (w *Writer) repair() error {
 // repairSegment restores the tail of the active segment. It reports true if the
 // active word moved on to another segment, which then is to be repaired.
 func (w *Writer) repairSegment(h *handle) (rolled bool, err error) {
+	if err := w.confirmTail(h); err != nil {
+		return false, err
+	}
 	scan := h.Scan(h.Tail(), nil)
 	if scan.Bad != nil {
 		return false, tailDamage(h, scan)

@@ -46,8 +46,23 @@ func (w *Writer) roll(c segment.Cursor) error {
 // The file being made has a name that only the lock's holder uses: the spare may
 // at any time be replaced by somebody's keeper.
 func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
-	unfinished := w.dir.Unfinished()
-	f, err := w.takeSpare(unfinished, h.Size)
+	next, err := w.makeSegment(h)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.nameSegment(next); err != nil {
+		// A call that failed may have been made nevertheless. Then there would be a
+		// segment of that name, and this process, alive, appends to the one before.
+		_ = files.Remove(w.dir.Segment(h.Base))
+		next.release()
+		return nil, err
+	}
+	return next, nil
+}
+
+// makeSegment makes a segment that has not got its name yet.
+func (w *Writer) makeSegment(h segment.FileHeader) (*handle, error) {
+	f, err := w.takeSpare(w.dir.Unfinished(), h.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +71,11 @@ func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
 		f.Close()
 		return nil, err
 	}
-	if err := files.Rename(unfinished, w.dir.Segment(h.Base)); err != nil {
-		// A call that failed may have been made nevertheless. Then there would be a
-		// segment of that name, and this process, alive, appends to the one before.
-		_ = files.Remove(w.dir.Segment(h.Base))
-		s.Close()
-		f.Close()
-		return nil, err
-	}
 	return newHandle(s, f), nil
+}
+
+func (w *Writer) nameSegment(h *handle) error {
+	return files.Rename(w.dir.Unfinished(), w.dir.Segment(h.Base))
 }
 
 // takeSpare gives the spare segment the name path and opens it. If there is none

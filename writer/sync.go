@@ -169,8 +169,14 @@ func (s *syncer) share(ctx context.Context, target int64) error {
 	}
 }
 
-// once syncs all that is committed now, segment by segment in order.
+// once syncs all that is committed now, segment by segment in order. Segments
+// that are begun meanwhile are left to the next time: producers that roll faster
+// than the disk follows would keep it at work for ever.
 func (s *syncer) once() error {
+	last, err := s.w.ctl.ActiveBase()
+	if err != nil {
+		return err
+	}
 	base, err := s.firstUnsynced()
 	if err != nil {
 		return err
@@ -200,6 +206,9 @@ func (s *syncer) once() error {
 		}
 		base = marker.Base
 		control.Raise(s.w.ctl.SyncFrom, uint64(base))
+		if base > last {
+			break
+		}
 	}
 	s.w.ctl.Syncs.Add(1)
 	return nil

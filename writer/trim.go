@@ -89,7 +89,7 @@ func (w *Writer) drops(l Limits, base, next, size int64) (bool, error) {
 	if l.Age == 0 {
 		return false, nil
 	}
-	newest, err := segmentFloor(w.dir.Segment(next))
+	newest, err := segmentFloor(w.dir.Segment(next), next)
 	if missing(err) {
 		if _, serr := files.Lstat(w.dir.Segment(base)); missing(serr) {
 			return true, nil // another process has dropped both since we listed them
@@ -138,7 +138,7 @@ func (w *Writer) dropOrphans() {
 
 // segmentFloor returns the time before which no record of a segment was
 // appended: that of the newest record in the segment before it.
-func segmentFloor(path string) (time.Time, error) {
+func segmentFloor(path string, base int64) (time.Time, error) {
 	f, err := files.Open(path, false)
 	if err != nil {
 		return time.Time{}, err
@@ -148,7 +148,7 @@ func segmentFloor(path string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	h, err := segment.DecodeHeader(head)
+	h, err := segment.DecodeHeaderOf(head, base)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -97,6 +97,24 @@ func TestProducerIdleInATrimmedSegment(t *testing.T) {
 	}
 }
 
+// A producer died in a roll, after the end marker: the word that names the segment
+// in use still names the one before, and repair begins there.
+func TestTrimAfterDeathInARoll(t *testing.T) {
+	dir, w := rows(t, 3)
+	mustAppend(t, w, big("x"))
+	mustAppend(t, w, big("x")) // now the last segment is full
+	holder := startChild(t, nil, "hold", string(dir), "sealed", "hang", big("y"))
+	holder.expect("held")
+	holder.kill()
+	if n, err := w.Trim(context.Background(), writer.Limits{Before: 1 << 60}); n != 3 || err != nil {
+		t.Errorf("%d segments were dropped, %v", n, err)
+	}
+	wantFirst(t, dir, 9)
+	if base := mustAppend(t, w, "z"); base != 12 {
+		t.Errorf("the next record has offset %d", base)
+	}
+}
+
 // Another process removed the first segment just now, and its sync of that has not
 // returned. Were the next one removed at once, a power loss could bring back the
 // first without it.

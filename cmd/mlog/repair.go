@@ -80,6 +80,9 @@ func repairText(dir string, r mlog.RepairReport) string {
 	if r.SyncFailed {
 		item("a sync of this log has failed, so nothing can be appended", "write what may be missing on disk again, and allow appending")
 	}
+	if r.CutShort {
+		item("an earlier repair was cut short", "finish it")
+	}
 	switch {
 	case len(r.Findings) == 0 && !r.Needed:
 		b.WriteString("nothing to repair\n")

@@ -176,7 +176,7 @@ func Open(path string, logID [16]byte, writable bool) (c *Control, err error) {
 		return nil, ErrStale
 	}
 	if v := binary.LittleEndian.Uint32(have[offVersion:]); v != version && string(have[:len(magic)]) == magic &&
-		bootid.ID(have[offBoot:offBoot+16]) == want.boot {
+		bootid.ID(have[offBoot:offBoot+16]) == want.boot && !layout.OnlyVersionDiffers(have, version, offSum) {
 		return nil, fmt.Errorf("%w: %s: layout version %d, this build knows %d: another build of mlog is using the log; use that one, or a newer mlog",
 			layout.ErrIncompatible, path, v, version)
 	}

@@ -178,6 +178,7 @@ func TestAnotherBuildIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	b[offVersion]++
+	binary.LittleEndian.PutUint64(b[offSum:], xxhash.Sum64(b[:offSum])) // else it is this layout, damaged
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -16,9 +16,13 @@ import (
 // An Error says that mapped memory could not be read or written.
 type Error struct {
 	Addr uintptr // the address that faulted; of use only in a debugger
+	File string  // the file that is mapped there; empty where the system does not tell
 }
 
 func (e *Error) Error() string {
+	if e.File != "" {
+		return fmt.Sprintf("memory fault in %s: the mapped file was truncated or its disk failed", e.File)
+	}
 	return fmt.Sprintf("memory fault at %#x: a mapped file was truncated or its disk failed", e.Addr)
 }
 
@@ -39,7 +43,7 @@ func Recover(previous bool, err *error) {
 		runtime.Error
 		Addr() uintptr
 	}); ok {
-		*err = &Error{Addr: f.Addr()}
+		*err = &Error{Addr: f.Addr(), File: fileAt(f.Addr())}
 		return
 	}
 	panic(r)

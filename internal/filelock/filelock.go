@@ -92,7 +92,14 @@ func (l *Lock) SameFile(fi fs.FileInfo) bool {
 
 // Release frees the lock. Releasing twice, or a nil lock, is harmless.
 func (l *Lock) Release() {
-	if l != nil {
-		_ = l.l.Unlock()
+	if l == nil {
+		return
+	}
+	// Where it fails, the file stays open, and with it the lock held.
+	const attempts = 3
+	for range attempts {
+		if seam.Do("funlock", l.l.Path(), l.l.Unlock) == nil {
+			return
+		}
 	}
 }

@@ -32,6 +32,11 @@ func Rename(from, to string) error {
 	return seam.Do("rename", from, func() error { return os.Rename(from, to) })
 }
 
+// Link gives a file a second name, which must not be there.
+func Link(path, second string) error {
+	return seam.Do("link", path, func() error { return os.Link(path, second) })
+}
+
 // Remove takes a file's name away.
 func Remove(path string) error {
 	return seam.Do("unlink", path, func() error { return os.Remove(path) })

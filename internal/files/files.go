@@ -91,7 +91,7 @@ func CreateEmpty(path string, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Close(), seam.Do("link", path, func() error { return os.Link(tmp, path) }))
+	err = errors.Join(f.Close(), Link(tmp, path))
 	Remove(tmp)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
@@ -134,7 +134,21 @@ func TempName(path string) string {
 
 // Replace puts a file with these bytes in the place of path: after a crash there
 // is the old one or the new one, whole.
+//
+// The log's first producer of a boot sweeps up the unfinished files of the dead,
+// and cannot tell them from those of a living consumer. Whose file was taken away
+// makes it again.
 func Replace(path string, data []byte, mode fs.FileMode) error {
+	const attempts = 3
+	for i := 1; ; i++ {
+		err := tryReplace(path, data, mode)
+		if i == attempts || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+}
+
+func tryReplace(path string, data []byte, mode fs.FileMode) error {
 	tmp, err := create(TempName(path), mode)
 	if err != nil {
 		return err

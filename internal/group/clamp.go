@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"syscall"
 
 	"github.com/seed27ccf144/mlog/internal/files"
@@ -50,6 +51,9 @@ func clamp(dir layout.Dir, name string, logID [16]byte, end int64) error {
 	latest, err := decode(b, logID)
 	if err != nil || latest.sequence == 0 || latest.offset <= end {
 		return nil // a damaged group file is for the group's consumer to report
+	}
+	if latest.sequence == math.MaxUint64 { // forged: there is no commit behind this one
+		return clampUnwritable(dir, name, logID, end)
 	}
 	p := place{sequence: latest.sequence + 1, offset: end}
 	if err := files.WriteAt(f, p.encode(logID), p.position()); err != nil {

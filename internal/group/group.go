@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -89,7 +90,7 @@ func decode(b []byte, logID [16]byte) (place, error) {
 	if len(b) < offVersion+4 || string(b[:len(magic)]) != magic {
 		return latest, errors.New("not a group file")
 	}
-	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version {
+	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version && !layout.OnlyVersionDiffers(b, version, offSum) {
 		return latest, fmt.Errorf("%w: group file version %d, this build knows %d", layout.ErrIncompatible, v, version)
 	}
 	if len(b) != fileBytes {
@@ -161,9 +162,9 @@ func create(dir layout.Dir, name string, logID [16]byte, mode fs.FileMode) error
 		if err != nil {
 			return err
 		}
-		if _, err := files.Lstat(dir.Group(name)); err == nil { // its maker may be a member by now, and keep the lock
+		if _, err := files.Lstat(dir.Group(name)); !errors.Is(err, fs.ErrNotExist) { // its maker may be a member by now, and keep the lock
 			lock.Release()
-			return nil
+			return err
 		}
 		if lock != nil {
 			defer lock.Release()
@@ -254,6 +255,9 @@ func (g *Group) Commit(offset int64) error {
 	}
 	if offset < 0 {
 		return fmt.Errorf("group %s: cannot commit offset %d", g.name, offset)
+	}
+	if g.latest.sequence == math.MaxUint64 { // nobody counts so far; 0 would mean that nothing was committed
+		return fmt.Errorf("group %s: the file counts its commits no further, so it was forged; delete the group", g.name)
 	}
 	p := place{sequence: g.latest.sequence + 1, offset: offset}
 	if err := files.WriteAt(g.file, p.encode(g.logID), p.position()); err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -237,5 +239,31 @@ func TestOneWhoLooksIsNoMember(t *testing.T) {
 	})()
 	if err := Delete(d, "g", m); err != nil || tries < 2 {
 		t.Errorf("delete: %v after %d looks", err, tries)
+	}
+}
+
+// What a person asked for survives power loss when the call returns.
+func TestSeekAndDeleteAreDurable(t *testing.T) {
+	d, m := newLog(t)
+	openGroup(t, d, "g", m)
+	var calls []string
+	defer seam.Watch(string(d), func(c seam.Call, do func() error) error {
+		if name := filepath.Base(c.Path); c.Op == "write" || c.Op == "unlink" || c.Op == "fsync" {
+			calls = append(calls, c.Op+" "+name)
+		}
+		return do()
+	})()
+	if _, _, err := Seek(d, "g", m, 5); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(calls); n < 2 || calls[n-2] != "write g" || calls[n-1] != "fsync g" {
+		t.Errorf("seek made these calls: %q", calls)
+	}
+	calls = nil
+	if err := Delete(d, "g", m); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"unlink g", "fsync groups"}; !slices.Equal(calls, want) {
+		t.Errorf("delete made these calls: %q, want %q", calls, want)
 	}
 }

@@ -46,6 +46,10 @@ func (d Dir) Wake() string      { return d.join(wakeName) }
 func (d Dir) Groups() string    { return d.join(groupsName) }
 func (d Dir) Producers() string { return d.join(producersName) }
 
+// ControlAside is where repair keeps the control file while it works, so that no
+// producer opens the log.
+func (d Dir) ControlAside() string { return d.join(controlName + ".aside") }
+
 // Cut is the directory for bytes that recovery cut from the log's end.
 func (d Dir) Cut() string { return d.join(cutName) }
 

@@ -60,6 +60,9 @@ type Meta struct {
 // ErrNotLog says that a directory holds no log.
 var ErrNotLog = errors.New("not a log")
 
+// ErrDamaged says that the meta file is no more what it was.
+var ErrDamaged = errors.New("the file is damaged")
+
 // ErrIncompatible says that a log needs a newer build.
 var ErrIncompatible = errors.New("incompatible log format")
 
@@ -85,14 +88,14 @@ func DecodeMeta(b []byte) (Meta, error) {
 	if len(b) < metaOffVersion+4 || string(b[:len(metaMagic)]) != metaMagic {
 		return m, fmt.Errorf("%w: meta has no magic number", ErrNotLog)
 	}
-	if v := binary.LittleEndian.Uint32(b[metaOffVersion:]); v != metaVersion {
+	if v := binary.LittleEndian.Uint32(b[metaOffVersion:]); v != metaVersion && !OnlyVersionDiffers(b, metaVersion, metaOffSum) {
 		return m, fmt.Errorf("%w: format version %d, this build knows %d; use a newer mlog", ErrIncompatible, v, metaVersion)
 	}
 	if len(b) != metaBytes {
 		return m, fmt.Errorf("meta has %d bytes where %d are expected: it was cut or is foreign", len(b), metaBytes)
 	}
 	if binary.LittleEndian.Uint64(b[metaOffSum:]) != xxhash.Sum64(b[:metaOffSum]) {
-		return m, errors.New("meta: checksum mismatch, the file is damaged")
+		return m, fmt.Errorf("meta: checksum mismatch: %w", ErrDamaged)
 	}
 	m.Compat = binary.LittleEndian.Uint64(b[metaOffCompat:])
 	m.ROCompat = binary.LittleEndian.Uint64(b[metaOffROCompat:])

@@ -59,7 +59,7 @@ func DecodeRetention(b []byte, logID [16]byte) (Retention, error) {
 	if len(b) < retentionOffVersion+4 || string(b[:len(retentionMagic)]) != retentionMagic {
 		return r, errors.New("retention: not a retention file")
 	}
-	if v := binary.LittleEndian.Uint32(b[retentionOffVersion:]); v != retentionVersion {
+	if v := binary.LittleEndian.Uint32(b[retentionOffVersion:]); v != retentionVersion && !OnlyVersionDiffers(b, retentionVersion, retentionOffSum) {
 		return r, fmt.Errorf("retention: %w: version %d, this build knows %d", ErrIncompatible, v, retentionVersion)
 	}
 	if len(b) != retentionBytes {

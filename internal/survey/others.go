@@ -31,12 +31,28 @@ func (s *surveyor) readMeta(bases []int64) error {
 		if verr != nil {
 			continue
 		}
-		s.meta.LogID, s.meta.SegmentBytes = v.LogID, v.Size
+		s.meta = s.metaOf(v)
 		v.close()
 		s.file(Setting, path.Base(s.dir.Meta()), err)
 		return nil
 	}
 	return err
+}
+
+// metaOf is what a segment tells of a meta file that is damaged. That there are
+// lost batches it cannot tell, so there may be some.
+func (s *surveyor) metaOf(v *view) layout.Meta {
+	m := layout.Meta{LogID: v.LogID, SegmentBytes: v.Size, Mode: layout.DefaultMode, Incompat: layout.FeatureLostBatches}
+	if segment.HasHeaderCopy(v.Bytes()) {
+		m.Compat = layout.FeatureHeaderCopies
+	}
+	for _, path := range []string{s.dir.Meta(), s.dir.Segment(v.Base)} {
+		if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() && layout.CheckMode(fi.Mode().Perm()) == nil {
+			m.Mode, m.Created = fi.Mode().Perm(), fi.ModTime()
+			break
+		}
+	}
+	return m
 }
 
 // Meta returns what the segments of a log with a damaged meta file say that was
@@ -131,19 +147,14 @@ func (w *walk) checkIndex() {
 	}
 }
 
-// isBlank reports whether a segment file's header never reached the disk.
+// isBlank reports whether a segment file that cannot be mapped is one that was
+// never synced.
 func isBlank(path string) bool {
 	f, err := files.Open(path, false)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	head := make([]byte, segment.HeaderBytes)
-	n, _ := f.ReadAt(head, 0)
-	for _, b := range head[:n] {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
+	never, err := segment.NeverSynced(f)
+	return never && err == nil
 }

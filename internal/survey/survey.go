@@ -26,6 +26,7 @@ const (
 	Content             // a batch verifies, but does not hold what it promises
 	Header              // a segment's header is unusable, and with it the segment
 	Copy                // a segment's header or its copy is damaged; the other is used
+	Marks               // a segment's tail, durable mark, successor or last time cannot be right
 	Missing             // a segment's file is not there
 	Overlap             // a segment begins before the end of the one before it
 	Setting             // meta or retention
@@ -122,9 +123,9 @@ func Run(ctx context.Context, dir layout.Dir, opts Options) (*Report, error) {
 	return &s.report, nil
 }
 
-// segments walks over the row of segments. Producers may add some meanwhile, and
-// retention may take the first ones away: so the list is read anew whenever it
-// does not fit what is found.
+// segments walks over the segments that there are when it begins: chasing a quick
+// producer could take for ever. Retention may take the first ones away meanwhile;
+// then the list is read anew.
 func (s *surveyor) segments(bases []int64) error {
 	for i := 0; i < len(bases); i++ {
 		if err := s.ctx.Err(); err != nil {
@@ -134,9 +135,12 @@ func (s *surveyor) segments(bases []int64) error {
 		base := bases[i]
 		v, err := openView(s.dir, base)
 		if errors.Is(err, fs.ErrNotExist) {
-			if bases, err = s.dir.Segments(); err != nil {
+			now, err := s.dir.Segments()
+			if err != nil {
 				return err
 			}
+			end, _ := slices.BinarySearch(now, bases[len(bases)-1]+1)
+			bases = now[:end]
 			i = s.afterRetention(bases, base) - 1
 			continue
 		}
@@ -149,21 +153,15 @@ func (s *surveyor) segments(bases []int64) error {
 			}
 		}
 		if err != nil {
-			if err := s.unusable(bases, i, err); err != nil {
-				return err
+			if err := s.unusable(bases, i, err); err != nil || s.report.Torn != nil {
+				return err // the log ends before a torn end, whatever lies behind it
 			}
 			continue
 		}
-		err = s.segment(v, func() (int64, bool) { return s.following(base) })
+		err = s.segment(v, func() (int64, bool) { return s.following(bases, base) })
 		v.close()
 		if err != nil || s.report.Torn != nil {
 			return err
-		}
-		if i == len(bases)-1 {
-			if bases, err = s.dir.Segments(); err != nil {
-				return err
-			}
-			i, _ = slices.BinarySearch(bases, base)
 		}
 	}
 	s.progress(len(bases), len(bases))
@@ -213,7 +211,7 @@ func (s *surveyor) unusable(bases []int64, i int, err error) error {
 	if header.Version {
 		return fmt.Errorf("%w: segment %s: %s; use a newer mlog", layout.ErrIncompatible, layout.SegmentName(bases[i]), header.Reason)
 	}
-	if s.rebooted && i > 0 && bases[i] > s.marked && isBlank(s.dir.Segment(bases[i])) {
+	if (i > 0 || s.isNew()) && s.mayBeTorn(bases[i]) && isBlank(s.dir.Segment(bases[i])) {
 		s.report.Torn = &Torn{Segment: layout.SegmentName(bases[i])}
 		return nil
 	}
@@ -228,16 +226,18 @@ func (s *surveyor) unusable(bases []int64, i int, err error) error {
 	return nil
 }
 
-// following returns the base offset of the segment after one, as the directory
-// is now.
-func (s *surveyor) following(base int64) (int64, bool) {
-	bases, err := s.dir.Segments()
-	if err != nil {
-		return 0, false
+// following returns the base offset of the segment after one.
+func (s *surveyor) following(bases []int64, base int64) (int64, bool) {
+	i, _ := slices.BinarySearch(bases, base+1)
+	if i == len(bases) { // one may have been added
+		var err error
+		if bases, err = s.dir.Segments(); err != nil {
+			return 0, false
+		}
+		i, _ = slices.BinarySearch(bases, base+1)
 	}
-	i, found := slices.BinarySearch(bases, base+1)
 	if i == len(bases) {
-		return 0, found
+		return 0, false
 	}
 	return bases[i], true
 }

@@ -31,7 +31,7 @@ func openView(dir layout.Dir, base int64) (*view, error) {
 		return nil, err
 	}
 	defer f.Close()
-	s, err := segment.Map(f, false)
+	s, err := segment.MapNamed(f, base, false)
 	if err != nil {
 		lock.Release()
 		return nil, err
@@ -68,6 +68,11 @@ type walk struct {
 	damagedHere bool                  // bytes of this segment do not verify
 	following   func() (int64, bool)  // the segment after this one
 	entries     map[int64]index.Entry // of the segment's index, by position, that no batch was met for
+
+	// marks are the tail and the durable mark that were not met yet. The tail is
+	// only a hint after a reboot.
+	marks  []mark
+	sealed bool // the walk came to the end marker
 }
 
 // segment walks over the batches of v, and then over its index.
@@ -75,11 +80,15 @@ func (s *surveyor) segment(v *view, following func() (int64, bool)) error {
 	w := &walk{surveyor: s, v: v, position: segment.HeaderBytes, following: following}
 	w.loadIndex()
 	err := fault.Run(func() error {
-		if !segment.IsHeaderWhole(v.Bytes()[:segment.HeaderBytes]) {
-			s.add(Copy, v.Base, segment.DamageError{Segment: layout.SegmentName(v.Base), First: v.Base, Last: v.Base - 1,
-				Reason: "the header or its copy is damaged, the other one is used"})
+		if why := w.headerDamage(); why != "" && !w.mayBeTorn(v.Base) {
+			s.add(Copy, v.Base, segment.DamageError{Segment: layout.SegmentName(v.Base), First: v.Base, Last: v.Base - 1, Reason: why})
 		}
-		return w.batches()
+		w.readMarks()
+		if err := w.batches(); err != nil {
+			return err
+		}
+		w.checkMarks()
+		return nil
 	})
 	var unreadable *fault.Error
 	if errors.As(err, &unreadable) {
@@ -119,11 +128,13 @@ func (w *walk) batches() error {
 			}
 			continue
 		case f.IsEnd():
+			w.sealed = true
 			w.lostSuccessor(&f)
 			return nil
 		}
 		w.frame(&f)
 		w.position, w.next = f.Next(), f.End()
+		w.passMarks()
 	}
 }
 
@@ -188,11 +199,20 @@ func (w *walk) markerIsMissing() error {
 	return nil
 }
 
+// mayBeTorn reports whether nothing in the segment with this base offset, nor in
+// later ones, is known to be on disk, and recovery has not yet looked at them.
+func (s *surveyor) mayBeTorn(base int64) bool { return s.rebooted && base > s.marked }
+
 // lostSuccessor reports that the segment behind an end marker is missing, if there
 // is none at all. After a reboot it may be that its name was lost, unless it is
 // known to have been on disk.
 func (w *walk) lostSuccessor(f *segment.Frame) {
-	if _, ok := w.following(); ok || w.rebooted && w.v.Successor() != f.Base {
+	next, ok := w.following()
+	if ok && next != f.Base && w.mayBeTorn(next) && w.v.Successor() != f.Base {
+		w.report.Torn = &Torn{Segment: layout.SegmentName(next)} // the names of later segments reached the disk first
+		return
+	}
+	if ok || w.rebooted && w.v.Successor() != f.Base {
 		return
 	}
 	last := f.Base - 1

@@ -1,0 +1,112 @@
+package powercut
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Where a segment's header ends, and which words in it a recovery may change:
+// the hints at 128 and 136, and the words at 256 and 264 that follow syncs.
+const headerBytes = 4096
+
+func cutNames(dir string) []string {
+	paths, _ := filepath.Glob(filepath.Join(dir, "cut", "*"))
+	return paths
+}
+
+// checkCut compares the segments of an image with what recovery made of them:
+// what it took away must lie in cut/, byte for byte.
+func (j *judge) checkCut(im *image) error {
+	cuts, err := j.readCuts()
+	if err != nil {
+		return err
+	}
+	for path, before := range im.files {
+		name, found := strings.CutPrefix(path, logName+"/")
+		if !found || strings.Contains(name, "/") || !strings.HasSuffix(name, ".seg") {
+			continue
+		}
+		after, err := os.ReadFile(filepath.Join(j.dir, name))
+		if err != nil {
+			after = nil
+		}
+		if movedAside(cuts[name], before) {
+			continue // and perhaps made anew
+		}
+		if len(after) != len(before) {
+			return fmt.Errorf("%s had %d bytes, has %d, and is not in cut/", name, len(before), len(after))
+		}
+		if err := changesAreKept(name, before, after, cuts[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A cutting is a file in cut/: a part of a segment, or all of one.
+type cutting struct {
+	from, to int64 // 0, 0: all
+	content  []byte
+}
+
+func (j *judge) readCuts() (map[string][]cutting, error) {
+	cuts := make(map[string][]cutting)
+	for _, path := range cutNames(j.dir) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		base := filepath.Base(path)
+		if strings.Contains(base, "~tmp-") {
+			continue // of a recovery that was cut short
+		}
+		segment := base[:strings.Index(base, ".seg")+len(".seg")]
+		c := cutting{content: content}
+		if last := base[strings.LastIndex(base, ".")+1:]; strings.Contains(last, "-") {
+			if _, err := fmt.Sscanf(last, "%d-%d", &c.from, &c.to); err != nil {
+				return nil, fmt.Errorf("a file of the name %s in cut/", base)
+			}
+		}
+		cuts[segment] = append(cuts[segment], c)
+	}
+	return cuts, nil
+}
+
+func movedAside(cuts []cutting, before []byte) bool {
+	for _, c := range cuts {
+		if c.to == 0 && bytes.Equal(c.content, before) {
+			return true
+		}
+	}
+	return false
+}
+
+// changesAreKept looks for bytes that recovery changed. From some position on all
+// may be zero now if they are in cut/; a new end marker may stand there.
+func changesAreKept(name string, before, after []byte, cuts []cutting) error {
+	kept := func(i int) bool {
+		for _, c := range cuts {
+			if at := int64(i) - c.from; at >= 0 && at < int64(len(c.content)) && c.content[at] == before[i] {
+				return true
+			}
+		}
+		return false
+	}
+	lost, from, to := 0, 0, 0
+	for i := headerBytes; i < len(before); i++ {
+		if before[i] == after[i] || before[i] != 0 && kept(i) {
+			continue
+		}
+		if lost == 0 {
+			from = i
+		}
+		lost, to = lost+1, i+1
+	}
+	if lost > 0 && to-from > 32 {
+		return fmt.Errorf("%s: %d bytes between %d and %d were changed and are not in cut/", name, lost, from, to)
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package powercut
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/seam"
+)
+
+// A scheduler lets one goroutine at a time go on from one call that changes a file
+// to the next. While it decides, all are blocked, so what it sees of the disk and
+// of the acknowledgements is of one instant, and the order of all that happens
+// comes from the seed. It runs in a synctest bubble: the time is not the
+// machine's, and passes when the scheduler says so.
+type scheduler struct {
+	disk *disk
+	rng  *rand.Rand
+
+	began time.Time // the bubble's, see isOurs
+
+	mu      sync.Mutex
+	judging bool // an image's log is at work, not the world's
+	waiting []*stop
+	running int // actors that have not finished
+	err     error
+}
+
+// A stop is where a goroutine waits to be let on.
+type stop struct {
+	what string
+	open chan struct{}
+}
+
+// pause blocks until the scheduler picks the caller.
+func (s *scheduler) pause(what string) {
+	p := &stop{what, make(chan struct{})}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, p)
+	s.mu.Unlock()
+	<-p.open
+}
+
+// start runs an actor.
+func (s *scheduler) start(name string, act func()) {
+	s.running++
+	go func() {
+		s.pause(name)
+		act()
+		s.mu.Lock()
+		s.running--
+		s.mu.Unlock()
+	}()
+}
+
+// run schedules until all actors have finished. between is called at each step,
+// when everything stands still, with what the stopped ones are about to do.
+func (s *scheduler) run(between func(pending []string)) error {
+	for {
+		synctest.Wait()
+		s.disk.look(false)
+		// Those who were let on together by a channel came in any order.
+		slices.SortStableFunc(s.waiting, func(a, b *stop) int { return strings.Compare(a.what, b.what) })
+		pending := make([]string, len(s.waiting))
+		for i, p := range s.waiting {
+			pending[i] = p.what
+		}
+		if s.err == nil { // else all go on to their ends, which a bubble asks for
+			between(pending)
+		}
+		switch {
+		case s.running == 0 && len(s.waiting) == 0:
+			return s.err
+		case len(s.waiting) == 0:
+			time.Sleep(time.Millisecond)
+			continue
+		case s.rng.IntN(20) == 0:
+			time.Sleep(time.Duration(1+s.rng.IntN(400)) * time.Millisecond)
+		}
+		i := s.rng.IntN(len(s.waiting))
+		p := s.waiting[i]
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		close(p.open)
+	}
+}
+
+// hook stands in for the engine's system calls. Those that change nothing pass.
+func (s *scheduler) hook(c seam.Call, do func() error) error {
+	what := c.Op + " " + s.plain(c.Path)
+	switch c.Op {
+	case "futex":
+		if !s.isOurs() {
+			return do()
+		}
+		// Nobody sleeps here: others go on when the scheduler lets them.
+		s.pause(what)
+		return syscall.ETIMEDOUT
+	case "fdatasync", "fsync":
+		return s.sync(c, what, do)
+	case "write", "fallocate", "ftruncate":
+		s.pause(what)
+		s.disk.look(false)
+		err := do()
+		s.disk.look(c.Op == "write")
+		return err
+	case "rename", "unlink", "link", "mkdir":
+		s.pause(what)
+		return s.rescan(do)
+	case "open":
+		if s.disk.named[s.below(c.Path)] != nil {
+			return do()
+		}
+		s.pause(what)
+		return s.rescan(do)
+	}
+	return do()
+}
+
+// spacing is the time between the clocks of worlds that run at once.
+const spacing = 10_000 * time.Hour
+
+// isOurs reports whether a call about no file comes from this world. All hooks
+// are asked then, and the clocks tell the worlds apart.
+func (s *scheduler) isOurs() bool {
+	passed := time.Since(s.began)
+	return !s.judging && passed >= 0 && passed < spacing
+}
+
+// sync has the model keep what was there when the call began, from when it has
+// returned. Others may go on in between.
+func (s *scheduler) sync(c seam.Call, what string, do func() error) error {
+	s.pause("begin " + what)
+	s.disk.look(false)
+	began := s.disk.now
+	info, err := c.File.Stat()
+	if err == nil {
+		err = do()
+	}
+	s.pause("end " + what)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		s.disk.syncedDir(c.Path, began)
+	} else {
+		s.disk.syncedFile(info, began)
+	}
+	return nil
+}
+
+func (s *scheduler) rescan(do func() error) error {
+	err := do()
+	if serr := s.disk.scan(); serr != nil && s.err == nil {
+		s.err = fmt.Errorf("look at the names: %w", serr)
+	}
+	s.disk.look(false)
+	return err
+}
+
+func (s *scheduler) below(path string) string {
+	return strings.TrimPrefix(path, s.disk.root+string(filepath.Separator))
+}
+
+// plain is a path without what differs from run to run.
+func (s *scheduler) plain(path string) string {
+	name, _, _ := strings.Cut(s.below(path), "~tmp-")
+	return name
+}

@@ -1,0 +1,103 @@
+//go:build unix
+
+package storm
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+)
+
+// survivorBound is what the log promises: after a death the others go on within
+// this time.
+const survivorBound = 50 * time.Millisecond
+
+// A progress is how long survivors took to append again after deaths.
+type progress struct {
+	first []time.Duration // of each death: the first survivor to append
+	last  []time.Duration // of each death: the last of them to do so
+}
+
+// A worker is a producer with its acknowledgements in the order of their times.
+type worker struct {
+	p       *process
+	entries []entry
+}
+
+// measure takes in the deaths of a round. Not counted are deaths after which
+// somebody was stopped before the survivors went on: a process that is stopped
+// while it holds the lock holds up all others, and that is right.
+func (g *progress) measure(l *life, reports map[*process][]entry) {
+	var workers []worker
+	for p, entries := range reports {
+		if progresses[p.Role] && len(entries) > 0 {
+			sort.Slice(entries, func(i, j int) bool { return entries[i].End < entries[j].End })
+			workers = append(workers, worker{p, entries})
+		}
+	}
+	for _, death := range l.deaths {
+		var waits []time.Duration
+		for _, w := range workers {
+			if wait, ok := w.waited(death); ok {
+				waits = append(waits, wait)
+			}
+		}
+		if len(waits) == 0 {
+			continue
+		}
+		longest := slices.Max(waits)
+		if l.anyStopped(death, death.Add(longest)) {
+			continue
+		}
+		g.first = append(g.first, slices.Min(waits))
+		g.last = append(g.last, longest)
+	}
+}
+
+// waited returns how long after a death the first append of this producer ended
+// that began after the death. It reports false of one that was not at work then,
+// or that ended itself before it could have.
+func (w worker) waited(death time.Time) (time.Duration, bool) {
+	at := death.UnixNano()
+	i := sort.Search(len(w.entries), func(i int) bool { return w.entries[i].End >= at })
+	if i == 0 {
+		return 0, false
+	}
+	for ; i < len(w.entries); i++ {
+		if w.entries[i].Begin >= at {
+			return time.Duration(w.entries[i].End - at), true
+		}
+	}
+	if w.p.killed.IsZero() {
+		return 0, false
+	}
+	waited := w.p.killed.Sub(death)
+	return waited, waited > survivorBound
+}
+
+func (l *life) anyStopped(from, to time.Time) bool {
+	for _, p := range l.all() {
+		for _, s := range p.stops {
+			if s.from.Before(to) && (s.to.IsZero() || s.to.After(from)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (g *progress) String() string {
+	return fmt.Sprintf("first survivor after median=%v p99=%v max=%v last survivor after median=%v p99=%v max=%v (of %d deaths)",
+		quantile(g.first, 0.5), quantile(g.first, 0.99), quantile(g.first, 1),
+		quantile(g.last, 0.5), quantile(g.last, 0.99), quantile(g.last, 1), len(g.last))
+}
+
+// quantile returns the time within which this part of the waits ended.
+func quantile(waits []time.Duration, part float64) time.Duration {
+	if len(waits) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(waits))
+	return sorted[int(part*float64(len(sorted)-1))].Round(10 * time.Microsecond)
+}
