@@ -132,7 +132,8 @@ func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 	// a hostile producer's batch promised more offsets than are its.
 	g = r.src.gapUntilNextSegment(e, max(r.at.v.Base, r.at.base-1))
 	var f segment.Frame
-	if r.at.v.Resync(r.at.position, r.at.base, &f) {
+	budget := r.at.v.ResyncBudget()
+	if r.at.v.Resync(r.at.position, r.at.base, &f, &budget) {
 		g.resume = &resumption{r.at.v.Base, f.Position, f.Base}
 	}
 	if g.resume != nil {

@@ -286,7 +286,7 @@ func (r *Reader) pause(ctx context.Context) error {
 		return err
 	}
 	spins := r.spins
-	if r.torn || r.at.v == nil {
+	if r.torn || r.at.v == nil || r.awaited > 0 && !r.src.hasControl() {
 		spins = 0 // a look then takes system calls
 	}
 	for i := 0; r.opts.Spin || i < spins; i++ {

@@ -238,6 +238,7 @@ func (s *Source) scanTo(v *view, sought int64, entryBefore func(index.Entry) boo
 	defer fault.Recover(fault.Guard(), &err)
 	c := s.lookUp(v, entryBefore)
 	p = place{v: v, position: c.Position, base: v.Base + c.Count}
+	budget := v.ResyncBudget()
 	var f segment.Frame
 	for {
 		err := v.Read(p.position, p.base, &f)
@@ -245,7 +246,7 @@ func (s *Source) scanTo(v *view, sought int64, entryBefore func(index.Entry) boo
 			return p, nil
 		}
 		if err != nil {
-			if !v.Resync(p.position, p.base, &f) || !before(&f) && f.Base > sought {
+			if !v.Resync(p.position, p.base, &f, &budget) || !before(&f) && f.Base > sought {
 				return p, nil
 			}
 			p.position, p.base = f.Position, f.Base

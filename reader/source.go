@@ -141,6 +141,11 @@ func (s *Source) control() (*control.Control, error) {
 	return ctl, nil
 }
 
+func (s *Source) hasControl() bool {
+	ctl, err := s.control()
+	return ctl != nil && err == nil
+}
+
 // controlCheck is how long a replaced control file goes unnoticed.
 const controlCheck = time.Second
 

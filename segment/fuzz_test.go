@@ -105,7 +105,8 @@ func FuzzScan(f *testing.F) {
 				t.Fatal("an end marker leads back to its own segment")
 			}
 			var fr Frame
-			if s.Resync(scan.End.Position, s.Base+scan.End.Count, &fr) && fr.Position <= scan.End.Position {
+			budget := s.ResyncBudget()
+			if s.Resync(scan.End.Position, s.Base+scan.End.Count, &fr, &budget) && fr.Position <= scan.End.Position {
 				t.Fatalf("resync from %d went back to %d", scan.End.Position, fr.Position)
 			}
 		}

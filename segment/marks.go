@@ -23,11 +23,12 @@ func (s *Segment) ImplausibleMark() string {
 // damaged reaches up to the mark, and nothing else speaks for it.
 func (s *Segment) Confirm(from, mark Cursor) (c Cursor, timeNs int64, err error) {
 	c = from
+	budget := s.ResyncBudget()
 	var f Frame
 	for c.Position < mark.Position {
 		err := s.Read(c.Position, s.Base+c.Count, &f)
 		if err != nil {
-			if !s.Resync(c.Position, s.Base+c.Count, &f) || f.Position > mark.Position {
+			if !s.Resync(c.Position, s.Base+c.Count, &f, &budget) || f.Position > mark.Position {
 				return s.unconfirmed(c, mark, timeNs, err)
 			}
 			c = Cursor{Position: f.Position, Count: f.Base - s.Base}

@@ -259,16 +259,17 @@ func (s *Segment) Scan(c Cursor, visit func(*Frame)) Scan {
 	}
 }
 
-// resyncBudget bounds the bytes that Resync hashes, in sizes of the segment:
-// hostile bytes may hold any number of headers that promise long bodies.
-const resyncBudget = 4
+// ResyncBudget is how many bytes one walk over the segment may hash to get past
+// damage: hostile bytes may hold any number of headers that promise long bodies.
+// Of honest bytes a walk hashes each once or twice.
+func (s *Segment) ResyncBudget() int64 { return 4 * s.Size }
 
 // Resync looks behind damage at pos for the next frame that verifies and whose
-// offsets are not below want. It reports false when there is none.
-func (s *Segment) Resync(pos, want int64, f *Frame) bool {
-	budget := resyncBudget * s.Size
+// offsets are not below want. It reports false when there is none, or when it
+// would hash more than the budget, which it lowers by what it hashes.
+func (s *Segment) Resync(pos, want int64, f *Frame, budget *int64) bool {
 	damaged := pos
-	for pos = aligned(pos + 1); pos <= s.Size-FrameBytes && budget > 0; pos += frameAlign {
+	for pos = aligned(pos + 1); pos <= s.Size-FrameBytes && *budget > 0; pos += frameAlign {
 		length := int64(s.word32(pos).Load())
 		attrs := s.word32(pos+4).Load() & 0xff
 		base := int64(s.word64(pos + 8).Load())
@@ -277,7 +278,7 @@ func (s *Segment) Resync(pos, want int64, f *Frame) bool {
 		if length < FrameBytes || length > s.Size-pos || attrs&^attrKnown != 0 || base < want || base-want > pos-damaged {
 			continue
 		}
-		budget -= length
+		*budget -= length
 		if readFrame(s.data, pos, s.Epoch, f) == nil && f.Base >= want {
 			return true
 		}

@@ -91,20 +91,21 @@ func TestResync(t *testing.T) {
 	three := put(t, s, two, testTime, value("three"))
 	s.data[one.Position+FrameBytes] ^= 1
 	var f Frame
-	if !s.Resync(one.Position, s.Base+1, &f) || f.Position != two.Position || f.Base != s.Base+2 {
+	budget := s.ResyncBudget()
+	if !s.Resync(one.Position, s.Base+1, &f, &budget) || f.Position != two.Position || f.Base != s.Base+2 {
 		t.Errorf("behind the damaged batch: %+v, want the one at %d", f, two.Position)
 	}
-	if !s.Resync(one.Position, s.Base+2, &f) {
+	if !s.Resync(one.Position, s.Base+2, &f, &budget) {
 		t.Error("offset 1002 was not found although it is there")
 	}
-	if s.Resync(one.Position, s.Base+3, &f) {
+	if s.Resync(one.Position, s.Base+3, &f, &budget) {
 		t.Errorf("a batch below the wanted offset was returned: %+v", f)
 	}
-	if s.Resync(three.Position, s.Base+3, &f) {
+	if s.Resync(three.Position, s.Base+3, &f, &budget) {
 		t.Errorf("found a batch behind the end: %+v", f)
 	}
 	s.Seal(three)
-	if !s.Resync(two.Position, s.Base+2, &f) || !f.IsEnd() {
+	if !s.Resync(two.Position, s.Base+2, &f, &budget) || !f.IsEnd() {
 		t.Errorf("the end marker was not found: %+v", f)
 	}
 }
@@ -121,8 +122,10 @@ func TestResyncIsBounded(t *testing.T) {
 		s.word64(pos + 8).Store(uint64(h.Base))
 	}
 	before := time.Now()
-	if s.Resync(HeaderBytes, h.Base, new(Frame)) {
-		t.Error("found a batch in garbage")
+	for budget := s.ResyncBudget(); budget > 0; {
+		if s.Resync(HeaderBytes, h.Base, new(Frame), &budget) {
+			t.Error("found a batch in garbage")
+		}
 	}
 	if took := time.Since(before); took > 5*time.Second { // milliseconds, or else about a minute
 		t.Errorf("took %v", took)

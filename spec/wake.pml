@@ -30,38 +30,62 @@
 #define DEATHS 2
 #endif
 
+#ifndef CANCELLER
+#define CANCELLER 0             /* 1: wakes for nothing, as often as it likes */
+#endif
+
 #define me _pid                 /* init is 0; then the producers; then the consumers */
 
 bit flag;                       /* in the file wake */
-bit moved[3];                   /* sequence is not any more what the consumer loaded */
-bit asleep[3];                  /* on the sequence */
-bit news[3];                    /* records are committed that the consumer has not seen */
+byte news[CONSUMERS];                 /* records are committed that the consumer has not seen */
+bit moved[CONSUMERS];                 /* sequence is not any more what the consumer loaded */
+bit asleep[CONSUMERS];                /* on the sequence */
 bool killed[PRODUCERS + CONSUMERS + 1];
 bool owes[PRODUCERS + 1];       /* committed, and did not come to the end of its wake */
 bool lowered[PRODUCERS + 1];    /* the same, and took the flag down */
 byte deaths, over;
 
-inline count_up() {
-#ifndef BREAK_NO_COUNT
-	moved[0] = 1; moved[1] = 1; moved[2] = 1;
+#if CONSUMERS > 2
+#define each(statement, k) statement(0, k); statement(1, k); statement(2, k)
+#define any(condition, k) (condition(0, k) || condition(1, k) || condition(2, k))
+#elif CONSUMERS > 1
+#define each(statement, k) statement(0, k); statement(1, k)
+#define any(condition, k) (condition(0, k) || condition(1, k))
+#else
+#define each(statement, k) statement(0, k)
+#define any(condition, k) condition(0, k)
 #endif
+#define has_news(c, mark) news[c] = news[c] | mark
+#define has_moved(c, k) moved[c] = 1
+#define is_up(c, k) asleep[c] = 0
+#define sleeps_on(c, mark) (asleep[c] && (news[c] & (mark)))
+
+#ifdef WHOSE
+#define MARK (1 << me)          /* whose record it is that a consumer has not seen */
+#else
+#define MARK 1
+#endif
+
+inline count_up() {
+#ifdef BREAK_NO_COUNT
 	skip
+#else
+	each(has_moved, 1)
+#endif
 }
 
 inline wake_all() {             /* futex.Wake(sequence, All) */
 #ifdef BREAK_WAKE_ONE
 	if
 	:: asleep[0] -> asleep[0] = 0
-	:: asleep[1] -> asleep[1] = 0
-	:: asleep[2] -> asleep[2] = 0
+	:: !asleep[0] && asleep[1] -> asleep[1] = 0
 	:: else
 	fi
 #else
-	asleep[0] = 0; asleep[1] = 0; asleep[2] = 0
+	each(is_up, 0)
 #endif
 }
 
-#define SLEEPS_ON_NEWS (asleep[0] && news[0] || asleep[1] && news[1] || asleep[2] && news[2])
 #if PRODUCERS > 2
 #define ANYBODY_OWES (owes[1] && !killed[1] || owes[2] && !killed[2] || owes[3] && !killed[3])
 #elif PRODUCERS > 1
@@ -81,7 +105,7 @@ proctype Producer() {
 			up = flag;
 #endif
 			/* Segment.Commit, under the lock */
-			atomic { news[0] = 1; news[1] = 1; news[2] = 1; owes[me] = true };
+			atomic { each(has_news, MARK); owes[me] = true };
 			/* Signal */
 #ifndef BREAK_SIGNAL_FIRST
 			up = flag;
@@ -106,8 +130,8 @@ proctype Producer() {
 				owes[me] = false;
 				lowered[me] = false;
 				up = 0;
-#if !defined(BREAK_WAKE_ONE) && (DEATHS == 0 || defined(SPARE_WINDOW) || defined(SPARE_SWAP) || defined(CLAIM_OTHERS))
-				assert(!SLEEPS_ON_NEWS || ANYBODY_OWES)
+#if DEATHS == 0 || defined(SPARE_WINDOW) || defined(WHOSE)
+				assert(!any(sleeps_on, MARK) || ANYBODY_OWES)
 #endif
 			}
 		od
@@ -166,10 +190,11 @@ look:		if
 			fi
 		:: moved[c]
 		fi;
+		moved[c] = 1;           /* what it was is of no meaning any more */
 		goto look;
 done:		skip
 	} unless { killed[me] };
-	atomic { asleep[c] = 0; news[c] = 0 }
+	atomic { asleep[c] = 0; news[c] = 0; moved[c] = 1 }
 }
 
 /* File.kick: a wait that is cancelled somewhere, a source that is closed. It wakes for
@@ -211,7 +236,9 @@ init {
 		:: i >= PRODUCERS && i < PRODUCERS + CONSUMERS -> run Consumer(); i++
 		:: else -> break
 		od;
+#if CANCELLER > 0
 		run Canceller();
+#endif
 		run Killer();
 		i = 0
 	}

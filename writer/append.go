@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/futex"
@@ -210,7 +209,7 @@ func (w *Writer) placeAll(repair bool, r *request, others []*request) error {
 	if err := w.enter(repair); err != nil {
 		return err
 	}
-	now := time.Now().UnixNano()
+	now := w.now().UnixNano()
 	w.place(r, now)
 	for _, o := range others {
 		w.place(o, now)

@@ -1,8 +1,6 @@
 package writer
 
 import (
-	"time"
-
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
@@ -36,7 +34,7 @@ func (w *Writer) confirmTail(h *handle) error {
 		timeNs = h.Floor
 	}
 	last := h.LastTime()
-	if timeNs != 0 && (last < timeNs || last > timeNs && last > time.Now().UnixNano()) {
+	if timeNs != 0 && (last < timeNs || last > timeNs && last > w.now().UnixNano()) {
 		h.SetLastTime(timeNs)
 	}
 	return nil

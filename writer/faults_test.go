@@ -138,3 +138,26 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 		t.Errorf("%d calls", interrupted.Load())
 	}
 }
+
+// A control file put aside by a repair that was cut short, which cannot be opened
+// just now, has not gone: recovery must not go on without it.
+func TestRecoveryTellsFailureFromNoRepair(t *testing.T) {
+	dir := newLog(t)
+	mustAppend(t, openWriter(t, dir), "a")
+	rebooted := layout.Dir(filepath.Join(t.TempDir(), "log"))
+	if err := os.CopyFS(string(rebooted), os.DirFS(string(dir))); err != nil {
+		t.Fatal(err)
+	}
+	stop := seam.Watch(string(rebooted), func(c seam.Call, do func() error) error {
+		if c.Op == "open" && c.Path == rebooted.ControlAside() {
+			return syscall.EMFILE
+		}
+		return do()
+	})
+	_, err := tryOpen(t, rebooted)
+	stop()
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("%v", err)
+	}
+	mustAppend(t, openWriter(t, rebooted), "b")
+}

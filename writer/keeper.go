@@ -123,7 +123,9 @@ func (k *keeper) loop() {
 	for {
 		select {
 		case <-k.quit:
-			k.work()
+			for more := true; more; more = k.retains() {
+				k.work()
+			}
 			if flush != nil {
 				flush.Stop()
 			}
@@ -139,6 +141,13 @@ func (k *keeper) loop() {
 			k.flush()
 		}
 	}
+}
+
+// retains reports whether retention was not done when there was other work.
+func (k *keeper) retains() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.todo.retain
 }
 
 // flush lowers dirty first: an append during the sync sets it again, and so is

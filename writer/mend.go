@@ -88,8 +88,13 @@ func Mend(ctx context.Context, dir layout.Dir, opts Options, execute bool) (*Men
 // look says what there is to do.
 func (m *mender) look(ctx context.Context) (*Mending, error) {
 	found, path := new(Mending), m.w.dir.Control()
-	if _, err := files.Lstat(path); missing(err) && m.w.mendingCutShort() {
-		found.CutShort, path = true, m.w.dir.ControlAside()
+	if _, err := files.Lstat(path); missing(err) {
+		if found.CutShort, err = m.w.mendingCutShort(); err != nil {
+			return nil, err
+		}
+		if found.CutShort {
+			path = m.w.dir.ControlAside()
+		}
 	}
 	report, err := survey.Run(ctx, m.w.dir, survey.Options{Control: path})
 	if err != nil {
@@ -142,10 +147,11 @@ func (m *mender) exclude() error {
 	aside := m.w.dir.ControlAside() // recovery removes it at the end
 	switch err := files.Rename(m.w.dir.Control(), aside); {
 	case missing(err):
-		if m.w.mendingCutShort() {
+		cutShort, err := m.w.mendingCutShort()
+		if cutShort {
 			m.control = aside
 		}
-		return nil
+		return err
 	case err != nil:
 		return err
 	}

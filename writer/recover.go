@@ -57,7 +57,11 @@ func (w *Writer) join(ctx context.Context) (err error) {
 		if live > 0 {
 			return fmt.Errorf("%s: the control file is missing or foreign while %d producers are live; stop them before the log is opened again", w.dir, live)
 		}
-		if w.mendingCutShort() {
+		cutShort, err := w.mendingCutShort()
+		if err != nil {
+			return err
+		}
+		if cutShort {
 			return fmt.Errorf("%s: a repair was cut short; run 'mlog repair %s --execute' again", w.dir, w.dir)
 		}
 		if err := w.recoverLog(); err != nil {
@@ -136,13 +140,16 @@ func (w *Writer) recoverLog() error {
 // mendingCutShort reports whether a repair in this boot has not come to its end.
 // The words that producers shared tell more of what was promised than a recovery
 // could find out, so only another repair may go on.
-func (w *Writer) mendingCutShort() bool {
+func (w *Writer) mendingCutShort() (bool, error) {
 	ctl, err := control.Open(w.dir.ControlAside(), w.meta.LogID, false)
+	if stale(err) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	ctl.Close()
-	return true
+	return true, nil
 }
 
 // hadProducer reports whether anybody has ever got as far as appending: a first

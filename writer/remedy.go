@@ -11,6 +11,7 @@ import (
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/group"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/survey"
 	"github.com/seed27ccf144/mlog/segment"
@@ -71,6 +72,11 @@ func (m *mender) mend(d survey.Damage) error {
 		}
 		return files.Remove(m.w.dir.Index(d.Base))
 	case survey.Group:
+		lock, err := group.LockIdle(m.w.dir, d.Group, &m.w.meta)
+		if err != nil {
+			return err // its consumer would go on committing to the file that was moved
+		}
+		defer lock.Release()
 		if err := m.cut.move(m.w.dir.Group(d.Group), "groups~"+d.Group); err != nil {
 			return err
 		}

@@ -2,17 +2,36 @@ package writer
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
 )
 
-// retain drops the oldest segments that the log's settings no longer keep. The
-// settings are read anew each time, since they may change while the log runs.
+// dropsAtOnce bounds how long the keeper's other work has to wait for retention:
+// each segment that is dropped costs some syncs, and what waits meanwhile keeps
+// files open.
+const dropsAtOnce = 8
+
+var errMoreToDrop = errors.New("there is more to drop")
+
+// retain drops the oldest segments that the log's settings no longer keep, some at
+// a time. The settings are read anew each time, since they may change while the log
+// runs.
 func (k *keeper) retain() error {
 	settings, err := k.w.dir.ReadRetention(k.w.meta.LogID)
 	if err != nil || settings == (layout.Retention{}) {
 		return err
 	}
-	_, err = k.w.dropOldest(context.Background(), Limits{Retention: settings}, func() error { return nil })
+	looks := 0
+	_, err = k.w.dropOldest(context.Background(), Limits{Retention: settings}, func() error {
+		if looks++; looks > dropsAtOnce+1 { // the first look is before the first segment
+			return errMoreToDrop
+		}
+		return nil
+	})
+	if errors.Is(err, errMoreToDrop) {
+		k.rolled()
+		return nil
+	}
 	return err
 }

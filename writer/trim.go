@@ -98,7 +98,7 @@ func (w *Writer) drops(l Limits, base, next, size int64) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("tell the age of segment %s: %w", layout.SegmentName(base), err)
 	}
-	return time.Since(newest) > l.Age, nil
+	return w.now().Sub(newest) > l.Age, nil
 }
 
 // syncFirst makes sure that the segment that is to become the log's first is on

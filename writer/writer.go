@@ -33,6 +33,9 @@ var ErrClosed = errors.New("writer is closed")
 type Options struct {
 	FlushEvery time.Duration // bound of the time between visible and durable; 0 or less: never flush
 	Logger     *slog.Logger  // never nil
+	// Now tells the time, instead of the system's clock. It is for tests: clocks are
+	// set, back too, and no process may do that to the machine it is tested on.
+	Now func() time.Time
 }
 
 // A Writer appends to one log. It is safe for use by many goroutines at once.
@@ -58,7 +61,8 @@ type Writer struct {
 
 	requests sync.Pool
 	closed   atomic.Bool
-	trims    sync.Mutex  // held by a Trim; closing waits for it
+	trims    sync.Mutex // held by a Trim; closing waits for it
+	now      func() time.Time
 	hook     func(stage) // tests stop or kill the process here; nil otherwise
 }
 
@@ -95,6 +99,10 @@ func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (
 		opts:  opts,
 		judge: control.JudgeIn(dir),
 		lead:  make(chan struct{}, 1),
+		now:   opts.Now,
+	}
+	if w.now == nil {
+		w.now = time.Now
 	}
 	w.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	if err := w.join(ctx); err != nil {

@@ -76,6 +76,7 @@ func cursor(s *segment.Segment, c segment.Cursor) string {
 func (d *dumper) batches(s *segment.Segment) {
 	fmt.Fprintf(d.w, "  %10s %9s %5s %7s %10s  %-30s %s\n", "position", "length", "attrs", "count", "offset", "time", "checksum")
 	var f segment.Frame
+	budget := s.ResyncBudget()
 	for pos, want := int64(segment.HeaderBytes), s.Base; ; pos, want = f.Next(), f.End() {
 		err := s.Read(pos, want, &f)
 		if errors.Is(err, segment.ErrNoFrame) {
@@ -85,7 +86,7 @@ func (d *dumper) batches(s *segment.Segment) {
 		if err != nil {
 			d.bad++
 			fmt.Fprintf(d.w, "  %10d %s\n", pos, oneLine(err.Error()))
-			if !s.Resync(pos, want, &f) {
+			if !s.Resync(pos, want, &f, &budget) {
 				fmt.Fprintf(d.w, "  %10s no batch that verifies behind it\n", "")
 				break
 			}

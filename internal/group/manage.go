@@ -32,7 +32,7 @@ func IsActive(dir layout.Dir, name string) (bool, error) {
 // Seek moves the committed offset of a group that is there to offset, durably, and
 // returns what it was; committed is false if there was none.
 func Seek(dir layout.Dir, name string, meta *layout.Meta, offset int64) (from int64, committed bool, err error) {
-	lock, err := lockIdle(dir, name, meta)
+	lock, err := LockIdle(dir, name, meta)
 	if err != nil {
 		return 0, false, err
 	}
@@ -60,7 +60,7 @@ func Seek(dir layout.Dir, name string, meta *layout.Meta, offset int64) (from in
 // while somebody opens it, that one and the next to make it would both hold the
 // group's lock.
 func Delete(dir layout.Dir, name string, meta *layout.Meta) error {
-	lock, err := lockIdle(dir, name, meta)
+	lock, err := LockIdle(dir, name, meta)
 	if err != nil {
 		return err
 	}
@@ -71,10 +71,11 @@ func Delete(dir layout.Dir, name string, meta *layout.Meta) error {
 	return files.SyncDir(dir.Groups())
 }
 
-// lockIdle takes the lock of a group that is there and has no active member. One
+// LockIdle takes the lock of a group that is there and has no active member, else
+// the error is ErrActive. One
 // look does not tell that it has one: who asks IsActive, or makes the group, holds
 // the lock for a moment too.
-func lockIdle(dir layout.Dir, name string, meta *layout.Meta) (*filelock.Lock, error) {
+func LockIdle(dir layout.Dir, name string, meta *layout.Meta) (*filelock.Lock, error) {
 	const looks, pause = 20, 5 * time.Millisecond
 	if err := layout.CheckGroupName(name); err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func (w *walk) passMarks() {
 // checkMarks reports the marks that the walk did not come by. Where batches are
 // damaged, they may be right.
 func (w *walk) checkMarks() {
-	if w.damagedHere || w.report.Torn != nil {
+	if w.damagedHere || w.report.Torn != nil || w.mayBeTorn(w.v.Base) {
 		return
 	}
 	why := ""
@@ -59,9 +59,9 @@ func (w *walk) checkMarks() {
 	case len(w.marks) > 0:
 		m := w.marks[0]
 		why = fmt.Sprintf("the %s, at position %d after %d records, is not between two batches", m.name, m.Position, m.Count)
-	case w.sealed && w.v.Successor() != 0 && w.v.Successor() != w.next:
-		why = fmt.Sprintf("the successor is segment %d, and the end marker says %d", w.v.Successor(), w.next)
-	case !w.sealed && !w.rebooted && w.v.LastTime() < w.time:
+	case w.successor >= 0 && w.v.Successor() != 0 && w.v.Successor() != w.successor:
+		why = fmt.Sprintf("the successor is segment %d, and the end marker says %d", w.v.Successor(), w.successor)
+	case w.successor < 0 && !w.rebooted && w.v.LastTime() < w.time:
 		why = "the last time is older than the newest batch"
 	default:
 		return

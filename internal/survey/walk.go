@@ -65,19 +65,20 @@ type walk struct {
 	*surveyor
 	v           *view
 	position    int64
+	budget      int64                 // see segment.ResyncBudget
 	damagedHere bool                  // bytes of this segment do not verify
 	following   func() (int64, bool)  // the segment after this one
 	entries     map[int64]index.Entry // of the segment's index, by position, that no batch was met for
 
 	// marks are the tail and the durable mark that were not met yet. The tail is
 	// only a hint after a reboot.
-	marks  []mark
-	sealed bool // the walk came to the end marker
+	marks     []mark
+	successor int64 // what the end marker says, -1 if the walk came to none
 }
 
 // segment walks over the batches of v, and then over its index.
 func (s *surveyor) segment(v *view, following func() (int64, bool)) error {
-	w := &walk{surveyor: s, v: v, position: segment.HeaderBytes, following: following}
+	w := &walk{surveyor: s, v: v, position: segment.HeaderBytes, budget: v.ResyncBudget(), following: following, successor: -1}
 	w.loadIndex()
 	err := fault.Run(func() error {
 		if why := w.headerDamage(); why != "" && !w.mayBeTorn(v.Base) {
@@ -128,7 +129,7 @@ func (w *walk) batches() error {
 			}
 			continue
 		case f.IsEnd():
-			w.sealed = true
+			w.successor = f.Base
 			w.lostSuccessor(&f)
 			return nil
 		}
@@ -235,7 +236,7 @@ func (w *walk) damaged(bad error) bool {
 		Segment: layout.SegmentName(w.v.Base), Position: w.position, First: w.next, Last: w.next - 1, Reason: reason(bad),
 	})
 	var f segment.Frame
-	if w.v.Resync(w.position, w.next, &f) {
+	if w.v.Resync(w.position, w.next, &f, &w.budget) {
 		d.Until, d.What.Last = f.Position, f.Base-1
 		w.position, w.next = f.Position, f.Base
 		return true

@@ -203,7 +203,10 @@ func TestCancelWakesAtOnce(t *testing.T) {
 		for range others {
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
-			go room.Wait(ctx, never)
+			go func() {
+				for room.Wait(ctx, never) == nil {
+				}
+			}()
 			for !sleeping(room) {
 				time.Sleep(time.Millisecond)
 			}

@@ -16,7 +16,7 @@ var known = []struct {
 	empty     bool // files there have no content
 	optional  bool
 }{
-	{".", regexp.MustCompile(`^(meta|retention|control|wake|spare|unfinished|control\.new|spare\.tmp-` +
+	{".", regexp.MustCompile(`^(meta|retention|control|wake|spare|unfinished|control\.new|spare~tmp-` +
 		`|producers|groups|cut|(meta|retention|wake|[0-9]{20}\.idx)~tmp-.*|[0-9]{20}\.(seg|idx))$`), false, false},
 	{"producers", regexp.MustCompile(`^(open|spare|[0-9]{5}|(open|spare|[0-9]{5})~tmp-.*)$`), true, false},
 	{"cut", regexp.MustCompile(`^[0-9]{20}\.seg\..+$`), false, true},

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,7 +19,7 @@ var (
 	seed    = flag.Uint64("seed", 1, "where all random choices come from")
 	deep    = flag.Int("deep", 64, "with -every, append to and repair each n-th log whose batches were harmed; headers and small files always")
 	several = flag.Int("several", 0, "logs with several damages at once; 0: a sample")
-	only    = flag.String("only", "", "do nothing but mutations whose description contains this, and use each log, to repeat a failure")
+	only    = flag.String("only", "", "do nothing but mutations whose description this regular expression matches, and use each log, to repeat a failure")
 	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "logs at a time")
 )
 
@@ -59,12 +60,12 @@ type task struct {
 // TestSweep does one harm at a time.
 func TestSweep(t *testing.T) {
 	s := newSweep(t)
-	rng := rand.New(rand.NewPCG(*seed, 2))
+	rng, wanted := rand.New(rand.NewPCG(*seed, 2)), regexp.MustCompile(*only)
 	var tasks []task
 	for _, h := range s.choose(rng) {
 		for _, rebooted := range []bool{false, true} {
 			m := mutation{harms: []harm{h}, rebooted: rebooted}
-			if !strings.Contains(m.String(), *only) {
+			if !wanted.MatchString(m.String()) {
 				continue
 			}
 			tasks = append(tasks, task{
@@ -126,7 +127,7 @@ func (s *sweep) isDeep(h harm, rng *rand.Rand) bool {
 // TestSeveral does some harms at once.
 func TestSeveral(t *testing.T) {
 	s := newSweep(t)
-	rng := rand.New(rand.NewPCG(*seed, 3))
+	rng, wanted := rand.New(rand.NewPCG(*seed, 3)), regexp.MustCompile(*only)
 	all := s.harms(rng)
 	var dense []harm
 	for _, h := range all {
@@ -149,7 +150,7 @@ func TestSeveral(t *testing.T) {
 			m.harms = append(m.harms, from[rng.IntN(len(from))])
 		}
 		k := task{mutation: m, class: "several at once", deep: rng.IntN(4) == 0 || *only != "", draw: rng.Uint64()}
-		if strings.Contains(m.String(), *only) {
+		if wanted.MatchString(m.String()) {
 			tasks = append(tasks, k)
 		}
 	}

@@ -175,12 +175,16 @@ func TestDiskFullOfOtherFiles(t *testing.T) {
 	w.fill(10)
 	reboot(w)
 	w.errs = nil
-	leavings, err := filepath.Glob(filepath.Join(w.dir, "*~tmp-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range append(leavings, filepath.Join(w.dir, "spare"), filepath.Join(w.dir, "unfinished")) {
-		os.Remove(path) // recovery does so too, and then there would be room
+	for _, pattern := range []string{"*~tmp-*", "*.idx", "spare", "unfinished"} {
+		paths, err := filepath.Glob(filepath.Join(w.dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths { // recovery may remove them too, and then there would be room
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	room := ballast(t, root, 0)
 	useUp(t, root)

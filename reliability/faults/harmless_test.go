@@ -27,6 +27,7 @@ var harmless = []struct{ call, why string }{
 	{"open index", "an index is a help: who has none reads further, and the next one makes it"},
 	{"read index", "an index is a help: who has none reads further, and the next one makes it"},
 	{"mmap index", "an index is a help: who has none reads further, and the next one makes it"},
+	{"unlink control.aside", "what a repair left is of an earlier boot then, and is removed later"},
 	{"unlink index", "an index is a help: one that is too many is removed later"},
 	{"* new index", "an index is a help: who has none reads further, and the next one makes it"},
 	{"unlink new *", "a file that nobody reads is left behind, for the next recovery to remove"},

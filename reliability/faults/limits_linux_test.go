@@ -123,6 +123,8 @@ func descriptorsRole(args []string) error {
 			}
 			failed++
 			fmt.Printf("with %d descriptors: %v\n", room, err)
+		} else if room%8 != 0 {
+			continue // processes take their time to start
 		}
 		// Now another process recovers nothing, repairs nothing, and appends.
 		if out, err := child("append", args[0], "between").CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != fmt.Sprint(want) {

@@ -90,8 +90,6 @@ func (d *disk) close() {
 	d.files = nil
 }
 
-func (f *file) present() string { return f.places[len(f.places)-1].path }
-
 // scan finds out what became of the names. It is called after each operation on
 // names, so what has changed since the last time is one operation.
 func (d *disk) scan() error {

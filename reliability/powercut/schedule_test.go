@@ -113,8 +113,8 @@ func (s *scheduler) hook(c seam.Call, do func() error) error {
 		s.pause(what)
 		return s.rescan(do)
 	case "open":
-		if s.disk.named[s.below(c.Path)] != nil {
-			return do()
+		if c.Path == s.disk.root || s.disk.named[s.below(c.Path)] != nil {
+			return do() // it makes nothing
 		}
 		s.pause(what)
 		return s.rescan(do)
@@ -164,6 +164,9 @@ func (s *scheduler) rescan(do func() error) error {
 }
 
 func (s *scheduler) below(path string) string {
+	if path == s.disk.root {
+		return "."
+	}
 	return strings.TrimPrefix(path, s.disk.root+string(filepath.Separator))
 }
 

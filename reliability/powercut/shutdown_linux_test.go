@@ -2,7 +2,6 @@ package powercut
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,7 +12,7 @@ import (
 	"github.com/seed27ccf144/mlog/reliability/check"
 )
 
-var rounds = flag.Int("rounds", 3, "times that each real filesystem is shut down")
+var rounds = flag.Int("rounds", 2, "times that each real filesystem is shut down")
 
 // TestShutdown shuts real filesystems down under producers, as a loss of power
 // does: what is in memory is lost, and the journal is replayed when they are
@@ -38,7 +37,7 @@ func TestShutdown(t *testing.T) {
 			for n := range *rounds {
 				s.round(n)
 				if t.Failed() {
-					t.Logf("round %d of seed %d failed", n, *seed)
+					t.Logf("round %d of seed %d failed; the log is in %s", n, *seed, s.keep())
 					break
 				}
 			}
@@ -94,6 +93,18 @@ func (s *shutdowns) round(n int) {
 	s.shared.setDown(false)
 }
 
+// keep copies the log to where it stays.
+func (s *shutdowns) keep() string {
+	kept, err := os.MkdirTemp(*keep, "powercut-")
+	if err == nil {
+		err = os.CopyFS(filepath.Join(kept, logName), os.DirFS(s.log()))
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return kept
+}
+
 // judge recovers the log and compares it with the acknowledgements.
 func (s *shutdowns) judge() {
 	// The boot is the same, and so may be the numbers of device and inode: the
@@ -108,14 +119,16 @@ func (s *shutdowns) judge() {
 	}
 	r, err := j.recover(s.log())
 	if err != nil {
-		s.t.Fatalf("recovery: %v", err)
+		s.t.Errorf("recovery: %v", err)
+		return
 	}
 	if before > r.end {
 		s.t.Errorf("a reader saw offsets up to %d before recovery, which kept only those up to %d", before, r.end)
 	}
 	found, err := check.Read(s.log(), check.Options{PowerLost: true})
 	if err := butIndexes(err); err != nil {
-		s.t.Fatalf("the checker: %v", err)
+		s.t.Errorf("the checker: %v", err)
+		return
 	}
 	if found.End != r.end || int64(len(found.Records)) != r.end-r.start {
 		s.t.Errorf("the checker found %d records up to offset %d, the reader %d up to %d", len(found.Records), found.End, len(r.records), r.end)
@@ -130,6 +143,6 @@ func (s *shutdowns) judge() {
 	s.shared.ledger.forgetBefore(r.start)
 	s.end = r.end
 	if testing.Verbose() && *rounds <= 10 {
-		s.t.Log(fmt.Sprintf("%s: offsets %d to %d survived", s.volume.kind, r.start, r.end))
+		s.t.Logf("%s: offsets %d to %d survived", s.volume.kind, r.start, r.end)
 	}
 }

@@ -14,6 +14,7 @@ import (
 var (
 	seed    = flag.Uint64("seed", 1, "where all random choices come from")
 	images  = flag.Int("images", 0, "images to make and judge; 0: a few hundred")
+	keep    = flag.String("keep", "", "directory for images that fail; by default that for temporary files")
 	only    = flag.Uint64("world", 0, "run this world alone, as a failure named it")
 	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "worlds at a time")
 )
@@ -24,12 +25,15 @@ const fewImages = 300
 //
 //	go test ./reliability/powercut -run Simulated -images 100000 -seed 7 -v -timeout 0
 //
-// A failure names its world; -seed and -world together repeat it alone.
+// A failure keeps the image that it is about, as it was and as it was recovered,
+// and names its world, which -world repeats alone: the same plan with the same
+// choices. The steps are the same too, but where Go itself draws lots, between
+// channels that are ready at once.
 func TestSimulated(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the model of the disk keeps files open while they are renamed, which this system does not allow")
 	}
-	y := &tally{t: t, began: time.Now(), seed: *seed, want: *images, deepest: 3, during: make(map[string]int)}
+	y := &tally{t: t, began: time.Now(), seed: *seed, want: *images, deepest: 3, keepDir: *keep, during: make(map[string]int)}
 	if y.want == 0 {
 		y.want = fewImages
 	}

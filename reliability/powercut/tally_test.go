@@ -17,7 +17,7 @@ type tally struct {
 	seed    uint64
 	want    int
 	deepest int
-	keepDir string // where images that failed are kept; "" for a new directory
+	keepDir string // where images that failed are kept; "" for that of temporary files
 
 	mu      sync.Mutex
 	claimed int

@@ -29,9 +29,15 @@ type life struct {
 	round  int
 	fleet  []*process // of this round, living or to be replaced
 	past   []*process // of this round, replaced
-	deaths []time.Time
+	deaths []death
 	truth  *truth
 	seen   check.Control // as it was when the last round was judged
+}
+
+// A death is one moment in which some of the fleet were killed.
+type death struct {
+	at   time.Time
+	held bool // one of them held the producers' lock, as far as one can see
 }
 
 const (
@@ -149,7 +155,7 @@ func (l *life) kill(victims ...*process) int {
 			killed++
 		}
 	}
-	l.deaths = append(l.deaths, at)
+	l.deaths = append(l.deaths, death{at: at})
 	return killed
 }
 

@@ -17,6 +17,7 @@ const survivorBound = 50 * time.Millisecond
 type progress struct {
 	first []time.Duration // of each death: the first survivor to append
 	last  []time.Duration // of each death: the last of them to do so
+	held  []time.Duration // the same, of each death of one that held the lock
 }
 
 // A worker is a producer with its acknowledgements in the order of their times.
@@ -39,7 +40,7 @@ func (g *progress) measure(l *life, reports map[*process][]entry) {
 	for _, death := range l.deaths {
 		var waits []time.Duration
 		for _, w := range workers {
-			if wait, ok := w.waited(death); ok {
+			if wait, ok := w.waited(death.at); ok {
 				waits = append(waits, wait)
 			}
 		}
@@ -47,11 +48,14 @@ func (g *progress) measure(l *life, reports map[*process][]entry) {
 			continue
 		}
 		longest := slices.Max(waits)
-		if l.anyStopped(death, death.Add(longest)) {
+		if l.anyStopped(death.at, death.at.Add(longest)) {
 			continue
 		}
 		g.first = append(g.first, slices.Min(waits))
 		g.last = append(g.last, longest)
+		if death.held {
+			g.held = append(g.held, longest)
+		}
 	}
 }
 
@@ -88,9 +92,11 @@ func (l *life) anyStopped(from, to time.Time) bool {
 }
 
 func (g *progress) String() string {
-	return fmt.Sprintf("first survivor after median=%v p99=%v max=%v last survivor after median=%v p99=%v max=%v (of %d deaths)",
-		quantile(g.first, 0.5), quantile(g.first, 0.99), quantile(g.first, 1),
-		quantile(g.last, 0.5), quantile(g.last, 0.99), quantile(g.last, 1), len(g.last))
+	describe := func(waits []time.Duration) string {
+		return fmt.Sprintf("median=%v p99=%v max=%v (%d deaths)", quantile(waits, 0.5), quantile(waits, 0.99), quantile(waits, 1), len(waits))
+	}
+	return fmt.Sprintf("first survivor appended after %s, last survivor after %s, last survivor of a death with the lock after %s",
+		describe(g.first), describe(g.last), describe(g.held))
 }
 
 // quantile returns the time within which this part of the waits ended.

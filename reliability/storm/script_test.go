@@ -47,7 +47,14 @@ func (s *script) step() {
 	case n < 40:
 		s.killed += s.kill(s.any())
 	case n < 70:
-		s.killed += s.kill(s.aim())
+		p, holds := s.aim()
+		s.killed += s.kill(p)
+		if holds {
+			// Nobody comes who would be given the dead one's slot, and its lock with
+			// it: those that are there have to take it over.
+			s.deaths[len(s.deaths)-1].held = true
+			time.Sleep(survivorBound + 10*time.Millisecond)
+		}
 	case n < 82:
 		p := s.any()
 		p.stop()
@@ -67,9 +74,10 @@ func (s *script) step() {
 // aim draws a producer and returns it stopped, most times at an instruction
 // between taking a lock and freeing it: it stops it here and there until the word
 // in the control file stays what it is. Deaths that are drawn blindly seldom fall
-// there, as locks are held for a microsecond.
-func (s *script) aim() *process {
-	p := s.any()
+// there, as locks are held for a microsecond. It reports whether that is so of the
+// producers' lock, as far as one can see from outside.
+func (s *script) aim() (p *process, holds bool) {
+	p = s.any()
 	for !progresses[p.Role] && p.Role != "durable" {
 		p = s.any()
 	}
@@ -79,7 +87,7 @@ func (s *script) aim() *process {
 	}
 	f, err := os.Open(filepath.Join(s.dir(), "control"))
 	if err != nil {
-		return p // the log is not made yet
+		return p, false // the log is not made yet
 	}
 	defer f.Close()
 	for range 40 {
@@ -88,12 +96,12 @@ func (s *script) aim() *process {
 		before := slotAt(f, word)
 		time.Sleep(300 * time.Microsecond)
 		if before != 0 && slotAt(f, word) == before {
-			break
+			return p, word == lockWord
 		}
 		p.resume()
 		time.Sleep(upTo(s.random, 400*time.Microsecond))
 	}
-	return p
+	return p, false
 }
 
 // Places of the control file, see docs/format.md.

@@ -40,9 +40,9 @@ type tally struct {
 }
 
 func (y *tally) String() string {
-	return fmt.Sprintf("seed=%d kills=%d logs=%d rounds=%d massacres=%d acknowledged=%d consumed=%d overtaken=%d "+
+	return fmt.Sprintf("kills=%d seed=%d logs=%d rounds=%d massacres=%d acknowledged=%d consumed=%d overtaken=%d "+
 		"takeovers=%d rolls=%d repairs=%d in %v, %v",
-		*seed, y.kills, y.logs, y.rounds, y.massacres, y.acknowledged, y.consumed, y.overtaken,
+		y.kills, *seed, y.logs, y.rounds, y.massacres, y.acknowledged, y.consumed, y.overtaken,
 		y.takeovers, y.rolls, y.repairs, time.Since(y.began).Round(time.Second), &y.progress)
 }
 
@@ -61,8 +61,12 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	t.Logf("violations=0 %v", y)
-	if median := quantile(y.progress.last, 0.5); median > survivorBound {
-		t.Errorf("the last survivor appended %v after a death, in the median; want %v", median, survivorBound)
+	// Some deaths fall into moments in which a busy machine has no processor for the
+	// survivors; what the log itself takes, it takes each time.
+	for _, waits := range [][]time.Duration{y.progress.last, y.progress.held} {
+		if median := quantile(waits, 0.5); median > survivorBound {
+			t.Errorf("the last survivor appended %v after a death, in the median; want %v", median, survivorBound)
+		}
 	}
 	if y.takeovers == 0 || y.rolls == 0 {
 		t.Errorf("no lock was taken from a dead producer, or nothing rolled, so this tested little: %v", y)
