@@ -62,3 +62,22 @@ func (w *Writer) placeBefore(h *handle, c segment.Cursor) segment.Cursor {
 	}
 	return best
 }
+
+// confirmDurable lowers a durable offset that is behind the log's end, as no
+// producer stores it: who waits for a record to be durable would be told so at
+// once. Where the segment is not as it should be, whoever comes to append says so.
+func (w *Writer) confirmDurable() error {
+	durable := w.ctl.Durable.Load() // before the tail, which may grow meanwhile
+	h, err := openHandle(w.dir, w.meta.LogID, int64(w.ctl.Active.Load()))
+	if ofSystem(err) {
+		return err
+	}
+	if err != nil {
+		return nil
+	}
+	defer h.release()
+	if int64(durable) > h.end(h.Tail()) {
+		w.ctl.Durable.CompareAndSwap(durable, uint64(h.end(h.Durable())))
+	}
+	return nil
+}

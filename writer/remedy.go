@@ -67,8 +67,11 @@ func (m *mender) mend(d survey.Damage) error {
 	case survey.Setting:
 		return m.rewriteSetting(d.What.Segment)
 	case survey.Derived:
-		if d.What.Segment == filepath.Base(m.w.dir.Wake()) {
+		switch d.What.Segment {
+		case filepath.Base(m.w.dir.Wake()):
 			return m.w.dir.CreateWake(m.w.meta.Mode)
+		case filepath.Base(m.w.dir.Control()):
+			return nil // mending always does
 		}
 		return files.Remove(m.w.dir.Index(d.Base))
 	case survey.Group:

@@ -230,7 +230,12 @@ func (s *syncer) firstUnsynced() (int64, error) {
 			return base, nil
 		}
 	}
-	return 0, fmt.Errorf("%s: no segment from offset %d on", s.w.dir, from)
+	if len(bases) == 0 {
+		return 0, fmt.Errorf("%s: no segment from offset %d on", s.w.dir, from)
+	}
+	// No producer stored that word. What it said before is unknown: begin with all.
+	s.w.ctl.SyncFrom.CompareAndSwap(uint64(from), uint64(bases[0]))
+	return bases[0], nil
 }
 
 func (s *syncer) open(base int64) error {

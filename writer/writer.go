@@ -128,6 +128,9 @@ func (w *Writer) inherit() error {
 	if w.wake, err = wake.Open(w.dir); err != nil {
 		return err
 	}
+	if err := w.confirmDurable(); err != nil {
+		return err
+	}
 	if w.ctl.SyncLock.Owner() == w.slot.Number {
 		w.ctl.SyncLock.Release(wakeAll)
 	}

@@ -49,8 +49,9 @@ func (l *Lock) Try(slot uint32) (ok, repair bool) {
 	if l.word.CompareAndSwap(0, slot) {
 		return true, false
 	}
-	if l.word.CompareAndSwap(unclean, slot) {
-		return true, true
+	// Whatever else stands in the word of a lock that names no slot, it is free.
+	if word := l.word.Load(); word&slotMask == 0 && l.word.CompareAndSwap(word, slot) {
+		return true, word&unclean != 0
 	}
 	return false, false
 }
@@ -136,6 +137,9 @@ func (l *Lock) takeOver(slot uint32, judge Judge) (bool, error) {
 	owner := word & slotMask
 	if owner == 0 {
 		return false, nil
+	}
+	if owner > MaxSlots { // no producer ever was that one: the word is damaged
+		return l.word.CompareAndSwap(word, slot|contended), nil
 	}
 	proof, err := judge(owner)
 	if proof == nil || err != nil {

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"github.com/seed27ccf144/mlog/index"
+	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/group"
@@ -23,7 +25,7 @@ func (s *surveyor) readMeta(bases []int64) error {
 		s.meta = m
 		return nil
 	}
-	if errors.Is(err, layout.ErrIncompatible) {
+	if errors.Is(err, layout.ErrIncompatible) || isWant(err) {
 		return err
 	}
 	for _, base := range bases {
@@ -67,10 +69,30 @@ func Meta(dir layout.Dir) (layout.Meta, error) {
 	return s.meta, err
 }
 
+// checkLock reports a lock that names a producer which never was.
+func (s *surveyor) checkLock(ctl *control.Control) error {
+	if s.opts.Control != "" {
+		return nil // it is out of use already
+	}
+	return fault.Run(func() error {
+		for _, lock := range []control.Lock{ctl.Lock, ctl.SyncLock} {
+			slot := lock.Owner()
+			if slot == 0 {
+				continue
+			}
+			if _, err := os.Lstat(s.dir.Slot(int(slot))); slot > control.MaxSlots || errors.Is(err, fs.ErrNotExist) {
+				s.file(Derived, path.Base(s.dir.Control()), fmt.Errorf("a lock is held by producer %d, which there never was", slot))
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
 // others looks at the files beside the segments.
 func (s *surveyor) others(bases []int64) error {
 	if _, err := s.dir.ReadRetention(s.meta.LogID); err != nil && !errors.Is(err, fs.ErrPermission) {
-		if errors.Is(err, layout.ErrIncompatible) {
+		if errors.Is(err, layout.ErrIncompatible) || isWant(err) {
 			return err
 		}
 		s.file(Setting, path.Base(s.dir.Retention()), err)
@@ -89,11 +111,25 @@ func (s *surveyor) others(bases []int64) error {
 		if errors.Is(err, layout.ErrIncompatible) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
 			continue // of a later version, another user's, or deleted meanwhile
 		}
+		if isWant(err) {
+			return err
+		}
 		if err != nil {
 			s.file(Group, path.Join("groups", name), err).Group = name
 		}
 	}
 	return nil
+}
+
+// isWant reports whether err says that this process lacks the means to look at a
+// file: descriptors, memory, or time before a signal. Of the file it says nothing.
+func isWant(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *surveyor) file(kind Kind, name string, err error) *Damage {
@@ -125,7 +161,7 @@ func (w *walk) loadIndex() {
 			return nil
 		})
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, index.ErrVersion) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, index.ErrVersion) && !isWant(err) {
 		w.file(Derived, path.Base(w.dir.Index(w.v.Base)), err).Base = w.v.Base
 	}
 }

@@ -265,8 +265,10 @@ func (s *surveyor) readControl() error {
 	if s.active, err = ctl.ActiveBase(); err != nil {
 		return err
 	}
-	s.durable, err = ctl.DurableOffset()
-	return err
+	if s.durable, err = ctl.DurableOffset(); err != nil {
+		return err
+	}
+	return s.checkLock(ctl)
 }
 
 // findMarked looks for the last segment in which something is known to be on

@@ -102,7 +102,7 @@ func TestInUse(t *testing.T) {
 		appended <- nil
 	}()
 	last, dropped := int64(0), int64(0)
-	for dropped < 1000 {
+	for dropped < 200 {
 		found, err := check.Read(dir, check.Options{InUse: true})
 		if err != nil {
 			t.Fatal(err)

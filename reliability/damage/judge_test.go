@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 
 	mlog "github.com/seed27ccf144/mlog/log"
@@ -32,7 +33,9 @@ type reading struct {
 
 // typed reports whether a program can tell the error.
 func typed(err error) bool {
-	for _, target := range []error{mlog.ErrDamaged, mlog.ErrIncompatible, mlog.ErrNotLog, mlog.ErrSyncFailed, mlog.ErrOutOfRange} {
+	for _, target := range []error{mlog.ErrDamaged, mlog.ErrIncompatible, mlog.ErrNotLog, mlog.ErrSyncFailed, mlog.ErrOutOfRange,
+		fs.ErrNotExist, // nobody can tell whether a lock's owner lives, as its file is gone
+	} {
 		if errors.Is(err, target) {
 			return true
 		}

@@ -31,6 +31,7 @@ var harmless = []struct{ call, why string }{
 	{"unlink index", "an index is a help: one that is too many is removed later"},
 	{"* new index", "an index is a help: who has none reads further, and the next one makes it"},
 	{"unlink new *", "a file that nobody reads is left behind, for the next recovery to remove"},
+	{"mmap control", "a reader at the log's end looks again later"},
 	{"stat control", "a reader that cannot look whether the file was replaced opens it again"},
 	{"open control", "a reader at the log's end looks again later"},
 	{"read control", "a reader at the log's end looks again later"},

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	mlog "github.com/seed27ccf144/mlog/log"
@@ -58,7 +59,8 @@ func (j *judge) judgeError(err error) {
 	if !errors.Is(err, j.errno) && !errors.Is(err, mlog.ErrSyncFailed) {
 		j.breach("the error does not come from %v: %v", errnoNames[j.errno], err)
 	}
-	if errors.Is(err, mlog.ErrDamaged) {
+	aboutDamage := errors.Is(err, mlog.ErrDamaged) || strings.HasPrefix(text, "damage in") && j.errno != syscall.EIO && j.errno != syscall.ENOSPC
+	if aboutDamage {
 		j.breach("the error speaks of damage, and there is none: %v", err)
 	}
 	if !strings.Contains(text, j.root) && !strings.Contains(text, filepath.Base(j.dir)) && !slices.ContainsFunc([]string{j.op, ".seg", "group", "eventfd"}, func(word string) bool { return strings.Contains(text, word) }) {

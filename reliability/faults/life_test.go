@@ -148,11 +148,12 @@ func look(rec mlog.Record) (err error) {
 
 // following waits for records as they come, whatever happens.
 func (o *ownLife) following(ctx context.Context) {
-	r, err := o.l.Reader(mlog.ReaderOptions{From: mlog.End()})
-	if err == nil {
-		defer r.Close()
-	}
+	var r *mlog.Reader
 	for ctx.Err() == nil {
+		var err error
+		if r == nil {
+			r, err = o.l.Reader(mlog.ReaderOptions{From: mlog.End()})
+		}
 		var rec mlog.Record
 		if err == nil {
 			rec, err = r.Next(ctx)
@@ -161,14 +162,17 @@ func (o *ownLife) following(ctx context.Context) {
 			err = look(rec)
 		}
 		if err != nil && ctx.Err() == nil {
+			if r != nil && errors.Is(err, mlog.ErrDamaged) {
+				_ = r.Seek(mlog.At(r.Offset())) // it stays at damage until it is moved: look at the file again
+			}
 			o.mu.Lock()
 			o.follow = err
 			o.mu.Unlock()
 			time.Sleep(time.Millisecond)
 		}
-		if r != nil {
-			err = nil
-		}
+	}
+	if r != nil {
+		r.Close()
 	}
 }
 

@@ -96,6 +96,14 @@ var scenarios = []scenario{
 			})
 		}
 	}},
+	{"trim", func(w *world) {
+		openLog(w)
+		w.fill(12)
+		w.retained = 4
+	}, func(w *world) {
+		_, err := w.log.Trim(context.Background(), mlog.TrimOptions{Keep: mlog.Retention{Bytes: 2 * smallest}})
+		w.note(err)
+	}},
 	{"group", closedLog, func(w *world) {
 		if !w.openToRead(w.options()) {
 			return

@@ -23,6 +23,7 @@ type plan struct {
 	reopens   bool
 	// durable is how many of ten appends wait for the disk.
 	durable int
+	syncs   bool
 }
 
 func drawPlan(rng *rand.Rand) plan {
@@ -32,7 +33,8 @@ func drawPlan(rng *rand.Rand) plan {
 		flush:   []time.Duration{-1, -1, 100 * time.Millisecond, time.Second}[rng.IntN(4)],
 		trims:   rng.IntN(4) == 0,
 		reopens: rng.IntN(3) == 0,
-		durable: []int{0, 1, 3, 6}[rng.IntN(4)],
+		durable: []int{0, 0, 1, 3, 6}[rng.IntN(5)],
+		syncs:   rng.IntN(2) == 0,
 	}
 	p.actors = p.logs + rng.IntN(3)
 	switch rng.IntN(4) {
@@ -92,7 +94,11 @@ func (a *actor) act() (err error) {
 	if a.group != nil {
 		err = errors.Join(err, a.group.Close())
 	}
-	if a.p.users--; a.p.users == 0 {
+	a.w.mu.Lock()
+	a.p.users--
+	last := a.p.users == 0
+	a.w.mu.Unlock()
+	if last {
 		err = errors.Join(err, a.p.log.Close())
 	}
 	return err
@@ -100,7 +106,7 @@ func (a *actor) act() (err error) {
 
 func (a *actor) step() error {
 	switch n := a.rng.IntN(20); {
-	case n == 0:
+	case n == 0 && a.w.plan.syncs:
 		return a.sync()
 	case n <= 2:
 		return a.commit()
@@ -119,11 +125,15 @@ func (a *actor) append() error {
 	if durable {
 		w = a.p.durable
 	}
+	a.w.mu.Lock()
 	b := a.w.ledger.begin(a.rng)
+	a.w.mu.Unlock()
 	base, err := w.AppendBatch(context.Background(), b.records)
 	if err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
 	b.offset = base
 	if durable {
 		a.w.ledger.durable = max(a.w.ledger.durable, b.end())
@@ -135,19 +145,29 @@ func (a *actor) append() error {
 // all that is before it in the log.
 func (a *actor) sync() error {
 	newest := int64(0)
+	if a.w.plan.logs == 1 { // that of other producers need not be
+		newest = a.acknowledged()
+	}
+	if err := a.p.visible.Sync(context.Background()); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.w.ledger.durable = max(a.w.ledger.durable, newest)
+	return nil
+}
+
+// acknowledged returns the offset behind all records that have one.
+func (a *actor) acknowledged() int64 {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	newest := int64(0)
 	for _, b := range a.w.ledger.batches {
 		if b.offset >= 0 {
 			newest = max(newest, b.end())
 		}
 	}
-	if a.w.plan.logs > 1 {
-		newest = 0 // that of others need not be
-	}
-	if err := a.p.visible.Sync(context.Background()); err != nil {
-		return fmt.Errorf("sync: %w", err)
-	}
-	a.w.ledger.durable = max(a.w.ledger.durable, newest)
-	return nil
+	return newest
 }
 
 func (a *actor) commit() (err error) {
@@ -164,7 +184,9 @@ func (a *actor) commit() (err error) {
 		return err
 	}
 	offset := end - a.rng.Int64N(min(end, 4)+1)
+	a.w.mu.Lock()
 	a.w.ledger.committed = max(a.w.ledger.committed, offset)
+	a.w.mu.Unlock()
 	return a.group.Commit(offset)
 }
 

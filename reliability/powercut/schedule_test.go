@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing/synctest"
 	"time"
@@ -23,10 +24,12 @@ type scheduler struct {
 	disk *disk
 	rng  *rand.Rand
 
-	began time.Time // the bubble's, see isOurs
+	began   time.Time   // the bubble's, see isOurs
+	judging atomic.Bool // an image's log is at work, not the world's
 
+	// mu guards the rest, and disk, of those who run at the same time for a moment:
+	// the one that was let on, and whom it wakes by a channel.
 	mu      sync.Mutex
-	judging bool // an image's log is at work, not the world's
 	waiting []*stop
 	running int // actors that have not finished
 	err     error
@@ -49,7 +52,9 @@ func (s *scheduler) pause(what string) {
 
 // start runs an actor.
 func (s *scheduler) start(name string, act func()) {
+	s.mu.Lock()
 	s.running++
+	s.mu.Unlock()
 	go func() {
 		s.pause(name)
 		act()
@@ -64,30 +69,42 @@ func (s *scheduler) start(name string, act func()) {
 func (s *scheduler) run(between func(pending []string)) error {
 	for {
 		synctest.Wait()
-		s.disk.look(false)
-		// Those who were let on together by a channel came in any order.
-		slices.SortStableFunc(s.waiting, func(a, b *stop) int { return strings.Compare(a.what, b.what) })
-		pending := make([]string, len(s.waiting))
-		for i, p := range s.waiting {
-			pending[i] = p.what
-		}
-		if s.err == nil { // else all go on to their ends, which a bubble asks for
+		s.look(false)
+		pending, running, err := s.state()
+		if err == nil { // else all go on to their ends, which a bubble asks for
 			between(pending)
 		}
 		switch {
-		case s.running == 0 && len(s.waiting) == 0:
-			return s.err
-		case len(s.waiting) == 0:
+		case running == 0 && len(pending) == 0:
+			return err
+		case len(pending) == 0:
 			time.Sleep(time.Millisecond)
-			continue
 		case s.rng.IntN(20) == 0:
 			time.Sleep(time.Duration(1+s.rng.IntN(400)) * time.Millisecond)
+		default:
+			s.let(s.rng.IntN(len(pending)))
 		}
-		i := s.rng.IntN(len(s.waiting))
-		p := s.waiting[i]
-		s.waiting = slices.Delete(s.waiting, i, i+1)
-		close(p.open)
 	}
+}
+
+// state returns what the stopped ones are about to do, in an order that does not
+// depend on the one in which they came: a channel lets several on at once.
+func (s *scheduler) state() (pending []string, running int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortStableFunc(s.waiting, func(a, b *stop) int { return strings.Compare(a.what, b.what) })
+	for _, p := range s.waiting {
+		pending = append(pending, p.what)
+	}
+	return pending, s.running, s.err
+}
+
+// let has one of the stopped go on.
+func (s *scheduler) let(i int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.waiting[i].open)
+	s.waiting = slices.Delete(s.waiting, i, i+1)
 }
 
 // hook stands in for the engine's system calls. Those that change nothing pass.
@@ -105,15 +122,15 @@ func (s *scheduler) hook(c seam.Call, do func() error) error {
 		return s.sync(c, what, do)
 	case "write", "fallocate", "ftruncate":
 		s.pause(what)
-		s.disk.look(false)
+		s.look(false)
 		err := do()
-		s.disk.look(c.Op == "write")
+		s.look(c.Op == "write")
 		return err
 	case "rename", "unlink", "link", "mkdir":
 		s.pause(what)
 		return s.rescan(do)
 	case "open":
-		if c.Path == s.disk.root || s.disk.named[s.below(c.Path)] != nil {
+		if s.isNamed(c.Path) {
 			return do() // it makes nothing
 		}
 		s.pause(what)
@@ -129,15 +146,14 @@ const spacing = 10_000 * time.Hour
 // are asked then, and the clocks tell the worlds apart.
 func (s *scheduler) isOurs() bool {
 	passed := time.Since(s.began)
-	return !s.judging && passed >= 0 && passed < spacing
+	return !s.judging.Load() && passed >= 0 && passed < spacing
 }
 
 // sync has the model keep what was there when the call began, from when it has
 // returned. Others may go on in between.
 func (s *scheduler) sync(c seam.Call, what string, do func() error) error {
 	s.pause("begin " + what)
-	s.disk.look(false)
-	began := s.disk.now
+	began := s.look(false)
 	info, err := c.File.Stat()
 	if err == nil {
 		err = do()
@@ -146,6 +162,8 @@ func (s *scheduler) sync(c seam.Call, what string, do func() error) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if info.IsDir() {
 		s.disk.syncedDir(c.Path, began)
 	} else {
@@ -156,11 +174,36 @@ func (s *scheduler) sync(c seam.Call, what string, do func() error) error {
 
 func (s *scheduler) rescan(do func() error) error {
 	err := do()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if serr := s.disk.scan(); serr != nil && s.err == nil {
 		s.err = fmt.Errorf("look at the names: %w", serr)
 	}
 	s.disk.look(false)
 	return err
+}
+
+// look notes what the files hold, and returns the moment.
+func (s *scheduler) look(written bool) moment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disk.look(written)
+	return s.disk.now
+}
+
+func (s *scheduler) isNamed(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return path == s.disk.root || s.disk.named[s.below(path)] != nil
+}
+
+// fail notes the first error, after which nothing is judged any more.
+func (s *scheduler) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && s.err == nil {
+		s.err = err
+	}
 }
 
 func (s *scheduler) below(path string) string {

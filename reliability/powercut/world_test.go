@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,8 @@ type world struct {
 	log    string // the directory
 	disk   *disk
 	sched  *scheduler
-	ledger *ledger
+	mu     sync.Mutex
+	ledger *ledger // guarded by mu while actors run
 	tally  *tally
 	opened bool // made, or recovered
 	images int
@@ -36,7 +38,7 @@ type world struct {
 }
 
 // most is how many images are made of one world.
-const most = 30
+const most = 20
 
 // live runs the worlds of one seed, each but the first begun from an image of the
 // one before.
@@ -73,19 +75,12 @@ func (w *world) run(t *testing.T) {
 	w.sched = &scheduler{disk: w.disk, rng: w.rng, began: time.Now()}
 	defer seam.Watch(w.root, w.sched.hook)()
 	w.ledger.dropping = w.ledger.dropping || w.plan.trims || w.plan.retention != noLimits
-	w.sched.start("opener", func() { w.try(w.open) })
+	w.sched.start("opener", func() { w.sched.fail(w.open()) })
 	if err := w.sched.run(func(pending []string) { w.between(t, pending) }); err != nil {
 		w.tally.fail(t, fmt.Sprintf("world %d, after %d cuts, with %+v: %v", w.seed, w.depth, w.plan, err))
 		return
 	}
 	w.tally.addWorld(w.depth)
-}
-
-// try notes the error of an actor, which ends the world.
-func (w *world) try(act func() error) {
-	if err := act(); err != nil && w.sched.err == nil {
-		w.sched.err = err
-	}
 }
 
 // open makes or recovers the log, and then lets the load begin.
@@ -118,16 +113,16 @@ func (w *world) open() error {
 		}
 		a := &actor{w: w, rng: rand.New(rand.NewPCG(w.rng.Uint64(), uint64(i))), name: fmt.Sprintf("actor%d", i), p: p,
 			alone: i+len(producers) >= w.plan.actors && i < len(producers)}
-		w.sched.start(a.name, func() { w.try(a.act) })
+		w.sched.start(a.name, func() { w.sched.fail(a.act()) })
 	}
 	return nil
 }
 
 // between is called when everything stands still: it may cut the power.
 func (w *world) between(t *testing.T, pending []string) {
-	likely := 5 // of 100
+	likely := 3 // of 100
 	if !w.opened {
-		likely = 25
+		likely = 15
 	}
 	if w.images >= most || w.rng.IntN(100) >= likely {
 		return
@@ -139,9 +134,9 @@ func (w *world) between(t *testing.T, pending []string) {
 		w.images++
 		im := w.disk.cut(w.rng, w.rng.IntN(2) == 0)
 		j := &judge{dir: filepath.Join(w.root+"-image", "log"), ledger: w.ledger, tally: w.tally, seed: w.rng.Uint64()}
-		w.sched.judging = true
+		w.sched.judging.Store(true)
 		err := j.judge(im)
-		w.sched.judging = false
+		w.sched.judging.Store(false)
 		if err != nil {
 			kept := w.tally.keep(filepath.Dir(j.dir), im)
 			w.tally.fail(t, fmt.Sprintf("world %d, after %d cuts, image %d, while %s:\n%v\nthe image, before and after recovery, is in %s\n%v",

@@ -30,9 +30,9 @@ func (c *campaign) planAll() {
 // sample plans some instructions evenly spaced, some behind a store to the shared
 // words, and the end.
 func (c *campaign) sample(changes []int) {
-	n := c.path.length()
-	for i := range evenSamples {
-		c.add(c.path.moment(n * (2*i + 1) / (2 * evenSamples)))
+	n, even := c.path.length(), fewer(evenSamples)
+	for i := range even {
+		c.add(c.path.moment(n * (2*i + 1) / (2 * even)))
 	}
 	for _, k := range someOf(changes) {
 		c.add(c.path.moment(k))
@@ -45,9 +45,10 @@ func (c *campaign) sample(changes []int) {
 func (c *campaign) sampleCalls(t *tracee, w *watch) error {
 	w.look(0)
 	n, err := t.countSyscalls(w.look)
-	for i := range evenSamples {
+	even := fewer(evenSamples)
+	for i := range even {
 		const distance = 71 // any number that makes the distances different
-		c.add(moment{syscalls: n * (2*i + 1) / (2 * evenSamples), steps: i * distance, k: -1})
+		c.add(moment{syscalls: n * (2*i + 1) / (2 * even), steps: i * distance, k: -1})
 	}
 	for _, n := range someOf(w.at) {
 		c.add(moment{syscalls: n, k: -1})
@@ -58,10 +59,19 @@ func (c *campaign) sampleCalls(t *tracee, w *watch) error {
 
 // someOf returns changeSamples of the numbers, or all if there are no more.
 func someOf(all []int) []int {
-	n := min(changeSamples, len(all))
+	n := min(fewer(changeSamples), len(all))
 	some := make([]int, n)
 	for i := range some {
 		some[i] = all[i*len(all)/n]
 	}
 	return some
+}
+
+// fewer returns how many samples to take. The race detector finds nothing in
+// processes that each have one thread, and makes them slow.
+func fewer(samples int) int {
+	if underRace {
+		return 1
+	}
+	return samples
 }

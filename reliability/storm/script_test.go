@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (s *script) step() {
 		if holds {
 			// Nobody comes who would be given the dead one's slot, and its lock with
 			// it: those that are there have to take it over.
-			s.deaths[len(s.deaths)-1].held = true
+			s.deaths[len(s.deaths)-1].held = !slices.Contains(s.roles, "opener")
 			time.Sleep(survivorBound + 10*time.Millisecond)
 		}
 	case n < 82:
