@@ -197,10 +197,23 @@ func (r *Reader) missingSegment(base int64, err error) (*gap, error) {
 		}
 		return r.src.gapUntilNextSegment(&RangeError{Requested: base, Start: bases[0], End: end}, base), nil
 	}
+	if lost, err := r.nameWasLost(base); lost || err != nil {
+		return nil, err
+	}
 	next, _ := r.src.baseAfter(base)
 	return r.src.gapUntilNextSegment(&segment.DamageError{
 		Segment: layout.SegmentName(base), First: base, Last: next - 1, Reason: "the segment file is missing",
 	}, base), nil
+}
+
+// nameWasLost reports whether the segment that is missing behind the reader may
+// have lost its name to a power loss that later names survived: nobody has
+// recovered the log yet, and nothing from there on is known to be on disk.
+func (r *Reader) nameWasLost(base int64) (bool, error) {
+	if ctl, err := r.src.control(); ctl != nil || err != nil || knownOnDisk(r.at.v, base) {
+		return false, err
+	}
+	return r.maybeTorn()
 }
 
 func segmentName(v *view) string { return layout.SegmentName(v.Base) }

@@ -64,7 +64,32 @@ func TestReaderBeforeRecoveryOfUnsyncedSegment(t *testing.T) {
 	}
 }
 
-// The same if it is the only segment: the log is empty, as nobody can have
+// Of several names that were not synced, a filesystem may keep the later one.
+func TestReaderBeforeRecoveryOfLostName(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 1000)
+	w.Close()
+	all := bases(t, dir)
+	lost := all[len(all)-2]
+	for _, base := range all { // as nothing was ever synced
+		start := segment.Cursor{Position: segment.HeaderBytes}
+		logtest.Overwrite(t, dir, base, 256, binary.LittleEndian.AppendUint64(nil, start.Pack()))
+		logtest.Overwrite(t, dir, base, 264, make([]byte, 8))
+	}
+	if err := errors.Join(os.Remove(dir.Segment(lost)), os.Remove(dir.Control())); err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t, openSource(t, dir), following(lost-1))
+	wantNext(t, r, lost-1, numberedText(int(lost-1)))
+	wantNothing(t, r)
+	appendTexts(t, openWriter(t, dir), "new")
+	var rec segment.Record
+	if err := r.Next(context.Background(), &rec); err != nil || string(rec.Value) != "new" || rec.Offset != lost {
+		t.Errorf("the reader went on with %d %q, %v", rec.Offset, rec.Value, err)
+	}
+}
+
+// If an unsynced segment is the only one the log is empty, as nobody can have
 // appended to it.
 func TestReaderBeforeRecoveryOfFirstSegment(t *testing.T) {
 	for name, lose := range neverSynced {

@@ -13,6 +13,9 @@ func (s *Segment) ImplausibleMark() string {
 	return ""
 }
 
+// IsDoubtful reports whether the marks share the fate of a damaged header.
+func (s *Segment) IsDoubtful() bool { return s.doubtful.Load() }
+
 // Confirm says what a mark, a word of the header that may be damaged, is worth. It
 // walks towards it from the cursor from, which must be right, and returns the mark
 // if that is a place between two batches to which the walk leads. If the batches
@@ -45,8 +48,11 @@ func (s *Segment) Confirm(from, mark Cursor) (c Cursor, timeNs int64, err error)
 // unconfirmed decides about a mark behind bytes at c that are no batch, with no
 // batch between them and the mark.
 func (s *Segment) unconfirmed(c, mark Cursor, timeNs int64, bad error) (Cursor, int64, error) {
-	if !s.Committed(c.Position) && c.Count == mark.Count {
-		return c, timeNs, nil // nothing is missing, so it is the mark that is wrong
+	if !s.Committed(c.Position) {
+		if c.Count == mark.Count {
+			return c, timeNs, nil // nothing is missing, so it is the mark that is wrong
+		}
+		return c, timeNs, bad
 	}
 	if mark == s.Tail() && mark == s.Durable() {
 		return mark, timeNs, nil // one damage would not have made them agree

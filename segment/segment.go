@@ -17,6 +17,11 @@ type Segment struct {
 	FileHeader
 	data []byte
 	m    *mapping.Map
+
+	// doubtful says that the header is damaged and its copy was taken: then the marks,
+	// in the same sector, are no more to be believed, and count as the segment's start
+	// until they are set anew.
+	doubtful atomic.Bool
 }
 
 // Format makes f, a file of zero bytes or a retired segment, the segment that h
@@ -80,7 +85,10 @@ func mapFile(f *os.File, writable bool, decode func([]byte) (FileHeader, error))
 	if err != nil {
 		return nil, err
 	}
-	return &Segment{FileHeader: h, data: m.Bytes(), m: m}, nil
+	s = &Segment{FileHeader: h, data: m.Bytes(), m: m}
+	own, err := decodeFixed(first)
+	s.doubtful.Store(err != nil || own != h)
+	return s, nil
 }
 
 // RestoreHeader writes what of the fixed part of the header and of its copy is not
@@ -112,7 +120,13 @@ func (s *Segment) word64(pos int64) *atomic.Uint64 { return mapping.Uint64(s.dat
 func (s *Segment) Tail() Cursor { return s.cursor(offTail) }
 
 // SetTail stores the tail: by the holder of the log's lock, after the commit.
-func (s *Segment) SetTail(c Cursor) { s.word64(offTail).Store(c.Pack()) }
+func (s *Segment) SetTail(c Cursor) {
+	s.word64(offTail).Store(c.Pack())
+	if s.doubtful.Load() {
+		s.word64(offDurable).Store(Cursor{Position: HeaderBytes}.Pack()) // older than the truth, as it may be
+		s.doubtful.Store(false)
+	}
+}
 
 // Durable returns the end of what is known to be on disk: perhaps older than
 // the truth, never newer, also after power loss, since it is stored only after
@@ -141,7 +155,7 @@ func (s *Segment) SetSuccessor(base int64) { s.word64(offSuccessor).Store(uint64
 
 func (s *Segment) cursor(off int64) Cursor {
 	c := UnpackCursor(s.word64(off).Load())
-	if c.Position < HeaderBytes || c.Position > s.Size-EndMarkerBytes || c.Count > s.Size || (c.Position == HeaderBytes) != (c.Count == 0) {
+	if s.doubtful.Load() || c.Position < HeaderBytes || c.Position > s.Size-EndMarkerBytes || c.Count > s.Size || (c.Position == HeaderBytes) != (c.Count == 0) {
 		return Cursor{Position: HeaderBytes}
 	}
 	return c

@@ -26,8 +26,10 @@
 #define DEATHS 2
 #endif
 
+#ifndef KEEPERS
+#define KEEPERS 1
+#endif
 #define ROLLERS 2
-#define KEEPERS 2
 #define FILES 6                 /* inodes; 0 is none */
 #define STALE 99                /* bytes of an earlier life where a commit word is looked for */
 
@@ -35,20 +37,21 @@ byte name[ROLLS + 1];           /* base -> inode */
 byte spare, tmp, unfinished;    /* the other names */
 byte header[FILES];             /* base + 1 of a valid header; 0: none */
 byte first[FILES];              /* first commit word: 0, base + 1 of its own batch, STALE */
-byte life[FILES];               /* counts Formats and wipes: the epoch, and more */
+byte users[FILES];              /* who have it mapped, for reading or for its header's words */
 byte shared[FILES];             /* shared flocks */
 bool exclusive[FILES];          /* and the exclusive one */
 bool used[FILES];               /* inode was handed out */
 byte current;
 byte owner, spareLock;          /* the producers' lock; producers/spare */
-bool killed[ROLLERS + KEEPERS + READERS + 2], gone[ROLLERS + 1], stopped;
+bool killed[ROLLERS + KEEPERS + READERS + 1], gone[ROLLERS + 1], stopped;
 byte deaths, over;
 
 #define me _pid                 /* init 0, rollers, keepers, readers, syncer */
 #define IN_ROW(i) (name[0] == i || name[1] == i || name[ROLLS] == i)
 
+/* Ends a life of the file: whoever has it mapped would see it change. */
 inline wipe(i) {
-	life[i]++;
+	assert(users[i] == 0);
 	header[i] = 0
 }
 
@@ -94,7 +97,7 @@ again:		if
 		atomic { current++ };
 commit:		if
 		:: atomic { first[f] == 0 -> first[f] = current + 1 }
-		:: first[f] != 0
+		:: first[f] != 0                /* he died, or we did not have to, behind the commit */
 		fi;
 		atomic { owner = 0; f = 0; goto again };
 done:		skip
@@ -177,20 +180,25 @@ done:		skip
 			:: else
 			fi
 		}
-	:: else -> 
-end:		(false || !stopped || me != ROLLERS + 1)        /* SIGSTOP: keeps what it holds */
+	:: else ->
+		if
+		:: stopped && me == ROLLERS + 1 ->
+end:			false           /* keeps what it holds */
+		:: else
+		fi
 	fi
 }
 
-/* A reader, and a syncer: which maps an old segment too, and stores into its header. */
-proctype Reader(bool stores) {
-	byte b, f, seen;
-	bool locked;
+/* A reader, or a producer that maps an old segment to sync it and to store its mark. */
+proctype Reader() {
+	byte b, f;
+	bool locked, mapped;
 	{
 		atomic {
 			if
 			:: b = 0
 			:: b = 1
+			:: b = ROLLS
 			fi
 		};
 		atomic { (name[b] != 0 || current > b || over == ROLLERS) -> f = name[b] };
@@ -198,10 +206,10 @@ proctype Reader(bool stores) {
 		:: f == 0 -> goto done          /* gone, or not there yet */
 		:: else
 		fi;
-#ifdef BREAK_SYNC_UNLOCKED
+#ifdef BREAK_UNLOCKED
 		if
-		:: stores -> goto map
-		:: else
+		:: goto map                     /* as producers map old segments today, to sync them */
+		:: true
 		fi;
 #endif
 		if
@@ -219,24 +227,30 @@ proctype Reader(bool stores) {
 		fi;
 #endif
 map:		atomic {
-			assert(header[f] == b + 1);
-			seen = life[f];
-			assert(first[f] == 0 || first[f] == b + 1)
+			users[f]++;
+			mapped = true;
+			assert(header[f] == b + 1 && (first[f] == 0 || first[f] == b + 1))
 		};
-		atomic { assert(life[f] == seen && (first[f] == 0 || first[f] == b + 1)) };
-		atomic { assert(life[f] == seen) };     /* the last use, or the store of a mark */
+		/* reads, hands out views, or stores a mark that it took before a sync */
+		atomic { users[f]--; mapped = false };
 drop:		if
 		:: atomic { locked -> shared[f]--; locked = false }
 		:: !locked
 		fi;
 done:		skip
 	} unless { killed[me] };
-	atomic {                                /* the kernel: the mapping first, then the lock */
+	atomic {                                /* the kernel: the mapping first */
 		if
-		:: locked -> shared[f]--
+		:: mapped -> users[f]--; mapped = false
+		:: else
+		fi
+	};
+	atomic {
+		if
+		:: locked -> shared[f]--; locked = false
 		:: else
 		fi;
-		locked = false; f = 0; b = 0; seen = 0
+		f = 0; b = 0
 	}
 }
 
@@ -244,10 +258,14 @@ done:		skip
 proctype Killer() {
 	do
 	:: kill(1)
-	:: kill(3)
-	:: kill(4)
-	:: kill(5)
-	:: atomic { !stopped -> stopped = true }
+	:: kill(ROLLERS + 1)
+#if KEEPERS > 1
+	:: kill(ROLLERS + 2)
+#endif
+	:: kill(ROLLERS + KEEPERS + 1)
+#ifdef STOPS
+	:: atomic { !stopped -> stopped = true }        /* SIGSTOP, for good, of the first keeper */
+#endif
 	:: break
 	od
 }
@@ -260,12 +278,11 @@ init {
 		header[1] = 1;
 		first[1] = 1;
 		run Roller(); run Roller();
-		run Keeper(); run Keeper();
 		do
-		:: i < READERS -> run Reader(false); i++
+		:: i < KEEPERS -> run Keeper(); i++
+		:: i >= KEEPERS && i < KEEPERS + READERS -> run Reader(); i++
 		:: else -> break
 		od;
-		run Reader(true);
 		run Killer();
 		i = 0
 	}

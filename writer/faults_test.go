@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
@@ -160,4 +161,45 @@ func TestRecoveryTellsFailureFromNoRepair(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	mustAppend(t, openWriter(t, rebooted), "b")
+}
+
+// A sync that fails in a recovery is as final as any: the next attempt would find
+// clean what was never written. Mending writes it again.
+func TestFailedSyncInRecoveryIsRemembered(t *testing.T) {
+	for nth := int32(1); ; nth++ {
+		dir := unsynced(t)
+		var calls atomic.Int32
+		stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+			isSync := c.Op == "fdatasync" || c.Op == "fsync" && c.Path == string(dir)
+			if isSync && calls.Add(1) == nth {
+				return syscall.EIO
+			}
+			return do()
+		})
+		w, err := tryOpen(t, dir)
+		stop()
+		if calls.Load() < nth {
+			if err != nil || nth < 3 {
+				t.Errorf("recovery makes %d syncs only, %v", calls.Load(), err)
+			}
+			return
+		}
+		if !errors.Is(err, control.ErrSyncFailed) || !errors.Is(err, syscall.EIO) {
+			t.Fatalf("sync %d failed, and opening gave %v", nth, err)
+		}
+		if w, err = tryOpen(t, dir); err == nil {
+			_, err = w.Append(context.Background(), values("new"))
+			w.Close()
+		}
+		if !errors.Is(err, control.ErrSyncFailed) {
+			t.Errorf("sync %d failed, and the next append gave %v", nth, err)
+		}
+		if got := readAll(t, dir); len(got) != 6 {
+			t.Errorf("%q can be read", got)
+		}
+		mend(t, dir, true)
+		if base := mustAppend(t, openWriter(t, dir), "new"); base != 6 {
+			t.Errorf("after mending the next offset is %d, want 6", base)
+		}
+	}
 }

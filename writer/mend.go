@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -12,6 +12,7 @@ import (
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/survey"
+	"github.com/seed27ccf144/mlog/segment"
 )
 
 // Mending is what the command repair does: it makes a damaged log one that can be
@@ -206,21 +207,33 @@ func (m *mender) redirty() error {
 	if m.control == "" {
 		return nil
 	}
+	ctl, err := control.Open(m.control, m.w.meta.LogID, false)
+	if stale(err) { // of another boot
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer ctl.Close()
+	if ctl.CheckPoison() == nil {
+		return nil
+	}
 	bases, err := m.w.dir.Segments()
 	if err != nil {
 		return err
 	}
-	for _, base := range bases {
+	first, _ := slices.BinarySearch(bases, int64(ctl.SyncFrom.Load()))
+	for _, base := range bases[first:] {
 		h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
+		if ofSystem(err) {
+			return err
+		}
 		if err != nil {
-			if errors.Is(err, fs.ErrPermission) {
-				return err
-			}
 			continue // damaged: its turn comes
 		}
-		if from, to := h.Durable().Position, h.Tail().Position; from < to {
-			h.Redirty(from, h.LastNonZero(to))
-		}
+		// To the end: a recovery may have failed to write the zeros behind the tail.
+		h.Redirty(h.Durable().Position, h.Size)
+		h.Redirty(0, segment.HeaderBytes)
 		h.release()
 	}
 	return nil

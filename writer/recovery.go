@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"syscall"
 
+	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -66,6 +67,7 @@ func (r *recovery) run() error {
 			return err // before anything was changed
 		}
 		if found == ends {
+			h.SetSuccessor(0)
 			_ = files.Remove(r.w.dir.Index(h.Base)) // it may point at batches that are gone
 			err = r.cutSegment(scan.End.Position)
 		}
@@ -78,6 +80,9 @@ func (r *recovery) run() error {
 		h.SetLastTime(max(timeNs, scan.Time))
 		h.SetTail(scan.End)
 		h.RestoreHeader() // one of its two sectors may not have reached the disk
+		if r.w.meta.Compat&^layout.FeatureHeaderCopies == 0 {
+			h.ClearUnused()
+		}
 		if found == lacksMarker {
 			h.Seal(scan.End)
 		}
@@ -379,13 +384,28 @@ func (r *recovery) setAside(i int) error {
 	return r.cut.syncMoves(string(r.w.dir))
 }
 
+// poison has the failed sync of segment h remembered for the rest of the boot, in
+// the control file, which this recovery would have made in the end: the next one
+// would find the pages clean that were not written, and promise what is not on
+// disk.
+func (r *recovery) poison(h *handle, failed error) error {
+	errno := syscall.EIO
+	if errors.As(failed, &errno) && (errno == syscall.EMFILE || errno == syscall.ENFILE || errno == syscall.ENOMEM) {
+		return failed // nothing was begun
+	}
+	failed = fmt.Errorf("%w: %w", control.ErrSyncFailed, failed)
+	return errors.Join(failed, control.Create(r.w.dir.Control(), r.w.meta.LogID, r.w.modes.Data,
+		control.State{Active: h.Base, Durable: h.end(h.Durable()), Poison: uint32(errno)}))
+}
+
 // settle makes what was found in a segment durable, and marks it so.
 func (r *recovery) settle(h *handle, end segment.Cursor) error {
-	if err := files.SyncData(h.file); err != nil {
-		return err
+	err := files.SyncData(h.file)
+	if err == nil {
+		err = files.SyncDir(string(r.w.dir))
 	}
-	if err := files.SyncDir(string(r.w.dir)); err != nil {
-		return err
+	if err != nil {
+		return r.poison(h, err)
 	}
 	h.ResetMarks(end) // and not only forward: the mark may have been damaged
 	return nil

@@ -109,6 +109,11 @@ func (m *mender) markBytes(d survey.Damage) error {
 		if _, err := h.MarkLost(at, lost, d.Until, timeNs); err != nil {
 			return err
 		}
+		// A damaged header may have left the tail at what was damaged here.
+		if scan := h.Scan(segment.Cursor{Position: segment.HeaderBytes}, nil); scan.Bad == nil {
+			h.SetTail(scan.End)
+			h.SetLastTime(max(h.LastTime(), scan.Time))
+		}
 		return files.SyncData(h.file)
 	}
 	if to := h.LastNonZero(at.Position); to > at.Position {
@@ -193,6 +198,11 @@ func (m *mender) rewriteHeader(base int64) error {
 		return err
 	}
 	defer h.release()
+	if h.IsDoubtful() {
+		scan := h.Scan(segment.Cursor{Position: segment.HeaderBytes}, nil)
+		h.SetTail(scan.End)
+		h.SetLastTime(scan.Time)
+	}
 	h.RestoreHeader()
 	if m.w.meta.Compat&^layout.FeatureHeaderCopies == 0 { // else a later version may use them
 		h.ClearUnused()

@@ -281,7 +281,9 @@ func (s *syncer) tellPredecessor() {
 		return
 	}
 	if h, err := openHandle(s.w.dir, s.w.meta.LogID, bases[i-1]); err == nil {
-		h.SetSuccessor(s.cur.Base)
+		if h.end(h.Tail()) == s.cur.Base { // else the listing lacks one that is newer than itself
+			h.SetSuccessor(s.cur.Base)
+		}
 		h.release()
 	}
 }

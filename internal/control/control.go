@@ -98,6 +98,7 @@ type Control struct {
 type State struct {
 	Active  int64
 	Durable int64
+	Poison  uint32
 }
 
 // identity ties a control file to a boot and to its own inode, so that neither
@@ -142,6 +143,7 @@ func Create(path string, logID [16]byte, mode fs.FileMode, s State) error {
 	binary.LittleEndian.PutUint64(b[offDurable:], uint64(s.Durable))
 	binary.LittleEndian.PutUint64(b[offSyncFrom:], uint64(s.Active))
 	binary.LittleEndian.PutUint64(b[offNamed:], uint64(s.Active)+1)
+	binary.LittleEndian.PutUint32(b[offPoison:], s.Poison)
 	if err := files.WriteAt(f, b, 0); err != nil {
 		return fmt.Errorf("write %s: %w", tmp, err)
 	}

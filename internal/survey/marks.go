@@ -61,6 +61,8 @@ func (w *walk) checkMarks() {
 		why = fmt.Sprintf("the %s, at position %d after %d records, is not between two batches", m.name, m.Position, m.Count)
 	case w.successor >= 0 && w.v.Successor() != 0 && w.v.Successor() != w.successor:
 		why = fmt.Sprintf("the successor is segment %d, and the end marker says %d", w.v.Successor(), w.successor)
+	case w.successor < 0 && w.v.Successor() != 0 && !w.v.Committed(w.position):
+		why = fmt.Sprintf("the successor is segment %d, and there is no end marker", w.v.Successor())
 	case w.successor < 0 && !w.rebooted && w.v.LastTime() < w.time:
 		why = "the last time is older than the newest batch"
 	default:

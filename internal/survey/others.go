@@ -71,7 +71,7 @@ func Meta(dir layout.Dir) (layout.Meta, error) {
 
 // checkLock reports a lock that names a producer which never was.
 func (s *surveyor) checkLock(ctl *control.Control) error {
-	if s.opts.Control != "" {
+	if s.opts.Control != "" && s.opts.Control != s.dir.Control() {
 		return nil // it is out of use already
 	}
 	return fault.Run(func() error {
@@ -174,7 +174,7 @@ func (w *walk) checkIndex() {
 		return
 	}
 	for position := range w.entries {
-		if w.rebooted && position >= w.position {
+		if w.rebooted && w.successor < 0 && position >= w.position {
 			continue
 		}
 		w.file(Derived, path.Base(w.dir.Index(w.v.Base)),

@@ -3,6 +3,7 @@ package survey_test
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -60,5 +61,35 @@ func dropAll(t *testing.T, dir layout.Dir, w *writer.Writer) {
 	}
 	if _, err := w.Trim(context.Background(), writer.Limits{Before: before}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A listing of a directory need not have what was made during it. A segment that
+// is left out of one is not missing.
+func TestListingWithoutNewSegment(t *testing.T) {
+	dir, _ := newLog(t)
+	bases, err := dir.Segments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := dir.Segment(bases[len(bases)-2])
+	var listed atomic.Bool
+	stop := seam.Watch(filepath.Dir(string(dir)), func(c seam.Call, do func() error) error {
+		if c.Op != "getdents" || c.Path != string(dir) || !listed.CompareAndSwap(false, true) {
+			return do()
+		}
+		if err := os.Rename(hidden, hidden+".hidden"); err != nil {
+			t.Error(err)
+		}
+		defer func() {
+			if err := os.Rename(hidden+".hidden", hidden); err != nil {
+				t.Error(err)
+			}
+		}()
+		return do()
+	})
+	defer stop()
+	if r := run(t, dir); len(r.Damage) > 0 || r.Records != records || r.Segments != len(bases) || !listed.Load() {
+		t.Errorf("the survey found %+v", r)
 	}
 }

@@ -132,6 +132,17 @@ func (s *surveyor) segments(bases []int64) error {
 			return err
 		}
 		s.progress(i, len(bases))
+		if bases[i] > s.next {
+			// A listing of a directory that changes meanwhile may have a new file, and
+			// not the older one before it. Another listing has both.
+			var err error
+			if bases, err = s.dir.Segments(); err != nil {
+				return err
+			}
+			if i = s.afterRetention(bases, s.next); i == len(bases) {
+				break
+			}
+		}
 		base := bases[i]
 		v, err := openView(s.dir, base)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -28,6 +28,7 @@ type reading struct {
 	named    []bool  // a *DamageError said that it is lost
 	next     int64   // where it came to an end
 	damage   int     // errors that it met
+	open     int64   // offset from which on an error says that nobody knows what there was
 	appended []int64 // offsets of records that the template does not have
 }
 
@@ -83,7 +84,7 @@ func (w *world) judge(may loss, seeks *rand.Rand) (v verdict) {
 
 // read reads from the start to where nothing more comes.
 func (w *world) read(l *mlog.Log, v *verdict) (r reading) {
-	r.got, r.named = make([]bool, w.end), make([]bool, w.end)
+	r.got, r.named, r.open = make([]bool, w.end), make([]bool, w.end), w.end
 	from, err := l.Reader(mlog.ReaderOptions{})
 	if err != nil {
 		v.refuse("reader", err)
@@ -133,6 +134,9 @@ func (w *world) skip(from *mlog.Reader, err error, r *reading, v *verdict) bool 
 		if !typed(err) {
 			v.violate("skip: %v", err)
 		}
+		if d.Last < d.First {
+			r.open = d.First
+		}
 		return false
 	}
 	return true
@@ -151,13 +155,13 @@ func (w *world) compare(r reading, may loss, v *verdict) {
 		return
 	}
 	for o := range w.end {
-		switch torn := w.rebooted && o >= w.durable && o >= may.first; {
+		switch torn := (w.rebooted || may.stale) && (o >= w.durable || may.unmarked && o >= w.activeBase()) && o >= may.first; {
 		case r.got[o] && r.named[o]:
 			v.violate("offset %d is said to be lost, and is there", o)
 		case r.got[o]:
 		case !may.may[o] && !torn:
 			v.violate("offset %d is lost, and its batch was not hit; named: %v", o, r.named[o])
-		case !r.named[o] && !torn:
+		case !r.named[o] && !torn && !(may.headless && o >= r.open):
 			v.violate("offset %d is lost, and no error says so", o)
 		}
 		if len(v.violations) > 3 {

@@ -134,7 +134,9 @@ func (m mutation) String() string {
 type loss struct {
 	may      []bool // by offset: its batch was hit
 	first    int64  // the first of those, or the log's end
-	unlikely bool   // a header and its copy were hit, and so all of a segment may go
+	headless bool   // a header and its copy were hit, and so all of a segment may go
+	unmarked bool   // the sector of the durable mark was hit, so after a reboot nothing says what was durable
+	stale    bool   // the control file was hit, and looks like one of another boot
 }
 
 // loss compares what the mutation changed with where the batches stand.
@@ -142,8 +144,11 @@ func (m *template) loss(edits []edit, content func(string) []byte) loss {
 	l := loss{may: make([]bool, m.end), first: m.end}
 	header, copied := make(map[string]bool), make(map[string]bool)
 	for _, e := range edits {
-		if from, to := changed(content(e.file), e); strings.HasSuffix(e.file, ".seg") && from < to {
+		from, to := changed(content(e.file), e)
+		l.stale = l.stale || e.file == "control" && from < 72
+		if strings.HasSuffix(e.file, ".seg") && from < to {
 			header[e.file] = header[e.file] || from < 80
+			l.unmarked = l.unmarked || from < sectorBytes && m.kindOf(e.file) == "active segment"
 			copied[e.file] = copied[e.file] || from < 2048+80 && to > 2048
 			for _, b := range m.batches {
 				if b.file == e.file && from < b.to && to > b.from {
@@ -154,7 +159,7 @@ func (m *template) loss(edits []edit, content func(string) []byte) loss {
 	}
 	for _, b := range m.batches {
 		if header[b.file] && copied[b.file] {
-			l.unlikely = true
+			l.headless = true
 			l.add(b)
 		}
 	}

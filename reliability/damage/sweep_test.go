@@ -177,13 +177,9 @@ func (s *sweep) run(t *testing.T, tasks []task) {
 	close(queue)
 	group.Wait()
 	s.tally.report(t)
-	const most = 200
-	for i, failure := range s.tally.failures {
-		if i == most {
-			t.Errorf("and %d more", len(s.tally.failures)-most)
-			break
-		}
-		t.Error(failure)
+	s.tally.progress(t, len(tasks))
+	if n := len(s.tally.failures); n > 0 {
+		t.Errorf("%d mutations with violations; -seed %d -every -only DESCRIPTION repeats one of this table", n, *seed)
 	}
 	t.Logf("%s: seed=%d mutations=%d violations=%d in %v", t.Name(), *seed, len(tasks), len(s.tally.failures), time.Since(s.tally.began).Round(time.Second))
 }

@@ -24,6 +24,7 @@ type tally struct {
 	rows     map[string]*row
 	refusals map[string]map[string]int // by message without its figures, by row
 	failures []string
+	shown    int // of the failures
 	done     int
 	began    time.Time
 	told     time.Time
@@ -115,10 +116,13 @@ func (y *tally) refuse(class, what, message string) {
 	y.refusals[message][class]++
 }
 
-// progress says now and then how far it is.
+// progress says what failed, and now and then how far it is.
 func (y *tally) progress(t *testing.T, all int) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	for ; y.shown < len(y.failures); y.shown++ {
+		t.Log(y.failures[y.shown])
+	}
 	if time.Since(y.told) > 10*time.Second {
 		y.told = time.Now()
 		t.Logf("%d of %d mutations, %d with violations, %v", y.done, all, len(y.failures), time.Since(y.began).Round(time.Second))

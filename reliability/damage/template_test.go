@@ -210,6 +210,17 @@ func (m *template) segments() []string {
 	return names
 }
 
+// activeBase returns the base offset of the segment in use.
+func (m *template) activeBase() int64 {
+	segments := m.segments()
+	for _, b := range m.batches {
+		if b.file == segments[len(segments)-1] {
+			return b.base
+		}
+	}
+	return m.end
+}
+
 // kindOf names the kind of a file.
 func (m *template) kindOf(name string) string {
 	segments := m.segments()

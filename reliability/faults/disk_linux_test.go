@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed27ccf144/mlog/internal/files"
 	mlog "github.com/seed27ccf144/mlog/log"
 	"github.com/seed27ccf144/mlog/reliability/check"
 )
@@ -175,7 +176,7 @@ func TestDiskFullOfOtherFiles(t *testing.T) {
 	w.fill(10)
 	reboot(w)
 	w.errs = nil
-	for _, pattern := range []string{"*~tmp-*", "*.idx", "spare", "unfinished"} {
+	for _, pattern := range []string{"*" + files.TempMark + "*", "*.idx", "spare", "unfinished"} {
 		paths, err := filepath.Glob(filepath.Join(w.dir, pattern))
 		if err != nil {
 			t.Fatal(err)

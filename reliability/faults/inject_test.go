@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/seam"
 )
 
@@ -176,7 +177,7 @@ func (in *injector) fileKind(path string) string {
 	}
 	_, rel, _ = strings.Cut(filepath.ToSlash(rel)+"/", "/") // without the log's own name
 	rel = strings.TrimSuffix(rel, "/")
-	stem, _, temporary := strings.Cut(rel, "~tmp-")
+	stem, _, temporary := strings.Cut(rel, files.TempMark)
 	kind := stemKind(stem)
 	if temporary {
 		kind = "new " + kind

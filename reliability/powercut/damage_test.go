@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	mlog "github.com/seed27ccf144/mlog/log"
@@ -18,8 +19,9 @@ import (
 func TestDamageIsNoTornEnd(t *testing.T) {
 	const images = 40
 	rng := rand.New(rand.NewPCG(*seed, 1))
+	base := scratch(t)
 	for n := range images {
-		dir := filepath.Join(t.TempDir(), logName)
+		dir := filepath.Join(base, strconv.Itoa(n))
 		batches := fillDurably(t, dir, rng)
 		if err := os.Remove(filepath.Join(dir, "control")); err != nil {
 			t.Fatal(err)

@@ -19,8 +19,6 @@ var (
 	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "worlds at a time")
 )
 
-const fewImages = 300
-
 // TestSimulated cuts the power at seeded instants, in images. The long form:
 //
 //	go test ./reliability/powercut -run Simulated -images 100000 -seed 7 -v -timeout 0
