@@ -98,7 +98,7 @@ func Decode(b []byte) (Header, error) {
 	if len(b) < HeaderBytes || string(b[:len(magic)]) != magic {
 		return h, errors.New("index: the magic number is missing")
 	}
-	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version {
+	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != version && !onlyVersionDiffers(b) {
 		return h, fmt.Errorf("index: %w: %d, this build knows %d", ErrVersion, v, version)
 	}
 	if binary.LittleEndian.Uint64(b[offSum:]) != xxhash.Sum64(b[:offSum]) {
@@ -114,6 +114,14 @@ func Decode(b []byte) (Header, error) {
 		return h, errors.New("index: unexpected stretch")
 	}
 	return h, nil
+}
+
+// onlyVersionDiffers reports whether a header is of this version, with a version
+// number that is damaged.
+func onlyVersionDiffers(b []byte) bool {
+	fixed := append([]byte(nil), b[:offSum]...)
+	binary.LittleEndian.PutUint32(fixed[offVersion:], version)
+	return binary.LittleEndian.Uint64(b[offSum:]) == xxhash.Sum64(fixed)
 }
 
 // An Entry points at a batch.
@@ -146,13 +154,16 @@ func NewMemoryTable(segmentBytes int64) *Table {
 func (t *Table) Stretch(position int64) int64 { return position >> t.shift }
 
 // Note stores an entry for the stretch that e.Position is in, unless there is
-// one.
+// one. Of several that do so at once the first one's is stored: it claims the entry
+// by its time. Should it die then, that stretch stays without an entry.
 func (t *Table) Note(e Entry) {
 	i := int(e.Position>>t.shift) * entryWords
 	if i < 0 || i+1 >= len(t.words) || t.words[i+1].Load() != 0 {
 		return
 	}
-	t.words[i].Store(uint64(e.Time))
+	if !t.words[i].CompareAndSwap(0, uint64(e.Time)) {
+		return
+	}
 	t.words[i+1].Store(uint64(e.Count)<<positionBits | uint64(e.Position/positionUnit))
 }
 

@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/binary"
+	"sync"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -205,4 +206,25 @@ func FuzzIndexTable(f *testing.F) {
 			table.Note(e)
 		}
 	})
+}
+
+// Several producers, and the keeper of each, may note a batch of the same stretch
+// at once. What is stored is one of them, and not the time of one with the place
+// of another.
+func TestNoteIsWhole(t *testing.T) {
+	for range 2000 {
+		table := NewMemoryTable(1 << 20)
+		var wait sync.WaitGroup
+		for n := int64(1); n <= 4; n++ {
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
+				table.Note(Entry{Position: 4096 + 8*n, Count: n, Time: n})
+			}()
+		}
+		wait.Wait()
+		if e, ok := table.Last(func(Entry) bool { return true }); !ok || e.Position != 4096+8*e.Count || e.Time != e.Count {
+			t.Fatalf("stored %+v, %t", e, ok)
+		}
+	}
 }

@@ -132,7 +132,8 @@ func (r *Reader) Seek(p Position) error {
 
 // SkipDamage steps over what the last call reported: behind the Last offset of a
 // *DamageError, or to the Start of a *RangeError. It is an error if there was no
-// such report, or if nothing is behind the damage yet.
+// such report, or if nothing is behind the damage yet. It is a *RangeError again if
+// retention was quicker once more; call it again.
 func (r *Reader) SkipDamage() error { return public(r.r.SkipDamage()) }
 
 // Close gives up what the reader has mapped. Records it returned become invalid.

@@ -301,3 +301,24 @@ func TestSegmentLockedByStranger(t *testing.T) {
 	defer lock.Release()
 	wantNext(t, newReader(t, openSource(t, dir), following(0)), 0, numberedText(0))
 }
+
+// Damage at the log's end has nothing behind it at first. A reader that waits there
+// gets past it once there is something.
+func TestSkipDamageOnceSomethingIsBehind(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 10)
+	logtest.Overwrite(t, dir, 0, positionOf(t, dir, 0, 9)+40, []byte("X"))
+	r := newReader(t, openSource(t, dir), following(9))
+	var rec segment.Record
+	if _, err := r.TryNext(&rec); !errors.Is(err, segment.ErrDamaged) {
+		t.Fatalf("damage gave %v", err)
+	}
+	if err := r.SkipDamage(); !errors.Is(err, segment.ErrDamaged) {
+		t.Fatalf("with nothing behind it, skipping gave %v", err)
+	}
+	appendTexts(t, w, "behind")
+	if err := r.SkipDamage(); err != nil {
+		t.Fatal(err)
+	}
+	wantNext(t, r, 10, "behind")
+}

@@ -97,9 +97,20 @@ func (r *Reader) move(p place, next int64) {
 // SkipDamage steps over what the last call reported: to the first record behind
 // damage, or to the log start if the reader's place is gone. It is an error if
 // nothing was reported, or if nothing is behind the damage yet.
-func (r *Reader) SkipDamage() error {
+func (r *Reader) SkipDamage() (err error) {
+	defer fault.Recover(fault.Guard(), &err)
 	if r.gap == nil {
 		return errors.New("no damage to skip")
+	}
+	if r.gap.resume == nil { // by now there may be something
+		was := r.gap
+		r.gap = nil
+		if _, err := r.load(); err == nil {
+			return nil // it was mended
+		}
+		if r.gap == nil {
+			r.gap = was
+		}
 	}
 	to := r.gap.resume
 	if to == nil {

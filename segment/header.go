@@ -126,6 +126,21 @@ func DecodeHeaderOf(src []byte, base int64) (FileHeader, error) {
 	return h, err
 }
 
+// isElsewhere reports whether what stands at the head of a segment is so far from
+// its header that the whole sector must be bad, and not some bytes of it.
+func (h *FileHeader) isElsewhere(src []byte) bool {
+	const some = 8
+	var fixed [endOfFixed]byte
+	h.encode(fixed[:])
+	differ := 0
+	for i, b := range fixed {
+		if src[i] != b {
+			differ++
+		}
+	}
+	return differ > some
+}
+
 // HasHeaderCopy reports whether there is a copy of the header, right or wrong.
 func HasHeaderCopy(src []byte) bool { return !allZero(src[offCopy : offCopy+endOfFixed]) }
 

@@ -5,6 +5,7 @@ package segment
 // it returns "".
 func (s *Segment) ImplausibleMark() string {
 	switch {
+	case s.IsDoubtful(): // nobody reads them
 	case s.word64(offDurable).Load() != s.Durable().Pack():
 		return "durable mark"
 	case s.word64(offTail).Load() != s.Tail().Pack():

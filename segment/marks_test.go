@@ -100,3 +100,26 @@ func TestResyncPastWhatLooksLikeBatches(t *testing.T) {
 		t.Errorf("found position %d, want %d", f.Position, second.Position)
 	}
 }
+
+// What came to stand where a header was brings marks along that are another's. They
+// count for nothing until new ones are set.
+func TestMarksOfDamagedHeader(t *testing.T) {
+	page := testHeader.page()
+	clear(page[:40])
+	foreign := Cursor{Position: HeaderBytes + 4096, Count: 7}
+	binary.LittleEndian.PutUint64(page[offTail:], foreign.Pack())
+	binary.LittleEndian.PutUint64(page[offDurable:], foreign.Pack())
+	f := newFile(t, append(page, make([]byte, MinBytes-HeaderBytes)...))
+	s, err := MapNamed(f, testHeader.Base, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !s.IsDoubtful() || s.Tail() != start || s.Durable() != start {
+		t.Errorf("doubtful: %v, tail %+v, durable %+v", s.IsDoubtful(), s.Tail(), s.Durable())
+	}
+	end := put(t, s, start, testTime, value("first"))
+	if s.IsDoubtful() || s.Tail() != end || s.Durable() != start {
+		t.Errorf("after a batch: doubtful: %v, tail %+v, durable %+v", s.IsDoubtful(), s.Tail(), s.Durable())
+	}
+}

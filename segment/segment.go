@@ -86,8 +86,7 @@ func mapFile(f *os.File, writable bool, decode func([]byte) (FileHeader, error))
 		return nil, err
 	}
 	s = &Segment{FileHeader: h, data: m.Bytes(), m: m}
-	own, err := decodeFixed(first)
-	s.doubtful.Store(err != nil || own != h)
+	s.doubtful.Store(h.isElsewhere(first))
 	return s, nil
 }
 

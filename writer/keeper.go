@@ -226,6 +226,9 @@ func (k *keeper) makeSpare() error {
 func (k *keeper) openIndex(h *handle) error {
 	x, err := indexfile.OpenOrCreate(k.w.dir.Index(h.Base), h.indexHeader(), k.w.modes.Data)
 	if err != nil {
+		if _, serr := files.Lstat(k.w.dir.Segment(h.Base)); missing(err) && missing(serr) {
+			return nil // retention was quicker, and removed what was to become the index
+		}
 		return err
 	}
 	from := segment.Cursor{Position: segment.HeaderBytes}

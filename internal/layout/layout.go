@@ -132,7 +132,8 @@ func CheckGroupName(name string) error {
 	return nil
 }
 
-// OrphanIndexes returns the paths of the indexes of segments before the first one.
+// OrphanIndexes returns the paths of the indexes of segments before the first one,
+// and of those that somebody was making when he died.
 func (d Dir) OrphanIndexes() []string {
 	names, err := files.Names(string(d))
 	if err != nil {
@@ -146,8 +147,9 @@ func (d Dir) OrphanIndexes() []string {
 	}
 	var orphans []string
 	for _, name := range names {
-		digits, found := strings.CutSuffix(name, indexSuffix)
-		if _, ok := ParseSegmentName(digits + segmentSuffix); found && ok && name[:offsetDigits] < strings.TrimSuffix(first, segmentSuffix) {
+		stem, _, _ := strings.Cut(name, files.TempMark)
+		digits, found := strings.CutSuffix(stem, indexSuffix)
+		if _, ok := ParseSegmentName(digits + segmentSuffix); found && ok && digits < strings.TrimSuffix(first, segmentSuffix) {
 			orphans = append(orphans, d.join(name))
 		}
 	}
