@@ -176,7 +176,7 @@ func TestFailedSyncInRecoveryIsRemembered(t *testing.T) {
 			}
 			return do()
 		})
-		w, err := tryOpen(t, dir)
+		_, err := tryOpen(t, dir)
 		stop()
 		if calls.Load() < nth {
 			if err != nil || nth < 3 {
@@ -187,7 +187,8 @@ func TestFailedSyncInRecoveryIsRemembered(t *testing.T) {
 		if !errors.Is(err, control.ErrSyncFailed) || !errors.Is(err, syscall.EIO) {
 			t.Fatalf("sync %d failed, and opening gave %v", nth, err)
 		}
-		if w, err = tryOpen(t, dir); err == nil {
+		w, err := tryOpen(t, dir)
+		if err == nil {
 			_, err = w.Append(context.Background(), values("new"))
 			w.Close()
 		}
