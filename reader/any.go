@@ -39,11 +39,19 @@ func (r *Reader) mayProceed() bool {
 }
 
 // Mirror calls event whenever there may be something new in the log, until ctx
-// ends or the source is closed.
+// ends.
 func (s *Source) Mirror(ctx context.Context, event func()) error {
 	if err := s.Hold(); err != nil {
 		return err
 	}
 	defer s.Drop()
-	return s.room.Mirror(ctx, event)
+	seen := int64(-1)
+	return s.room.Mirror(ctx, func() bool {
+		end, err := s.End()
+		if err == nil && end == seen {
+			return false
+		}
+		seen = end
+		return true // if the end cannot be told, who reads gets to know why
+	}, event)
 }

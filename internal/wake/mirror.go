@@ -13,7 +13,11 @@ import (
 // An event comes after the flag is raised again: so what is appended after it
 // leads to another one, and who reads all there is after each event misses
 // nothing. Event must not block.
-func (r *Room) Mirror(ctx context.Context, event func()) error {
+//
+// A producer that was killed before it could wake anybody leaves the sequence as it
+// was. So whenever the bound of a sleep has passed, moved is asked whether the log
+// has grown since it was asked last.
+func (r *Room) Mirror(ctx context.Context, moved func() bool, event func()) error {
 	var seen uint32
 	pending := true // what was appended before we began
 	for {
@@ -32,7 +36,7 @@ func (r *Room) Mirror(ctx context.Context, event func()) error {
 		}
 		if err := fault.Run(func() error {
 			now := r.file.sequence.Load()
-			pending = pending || now != seen
+			pending = pending || now != seen || moved()
 			seen = now
 			return nil
 		}); err != nil {

@@ -61,6 +61,7 @@ func (r *Room) wait(ctx context.Context, ready func() bool) error {
 	r.mu.Lock()
 	if !r.sleeping {
 		r.sleeping = true
+		r.asleep.Add(1) // before anybody can rely on this sleeper
 		r.mu.Unlock()
 		return r.sleep(ctx, seen, ready)
 	}
@@ -81,7 +82,6 @@ func (r *Room) wait(ctx context.Context, ready func() bool) error {
 
 func (r *Room) sleep(ctx context.Context, seen uint32, ready func() bool) error {
 	defer r.comeBack()
-	r.asleep.Add(1)
 	defer r.asleep.Add(-1)
 	r.file.raise()
 	if ready() {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,4 +115,30 @@ func openAsStranger(t *testing.T, d layout.Dir) *File {
 		t.Fatal(r.err)
 	}
 	return r.f
+}
+
+// A producer that is killed between its commit and its wake changes nothing that a
+// sleeper could see but the log itself: the mirror looks there when the bound has
+// passed.
+func TestMirrorTellsOfSilentAppend(t *testing.T) {
+	room := NewRoom(open(t, newDir(t)))
+	ctx, cancel := context.WithCancel(context.Background())
+	var events atomic.Int32
+	var grown atomic.Bool
+	done := make(chan error)
+	go func() {
+		done <- room.Mirror(ctx, func() bool { return grown.Swap(false) }, func() { events.Add(1) })
+	}()
+	for !sleeping(room) || events.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	first := events.Load()
+	grown.Store(true)
+	for events.Load() == first { // without an end, if it is never told
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

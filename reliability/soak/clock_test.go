@@ -20,7 +20,7 @@ import (
 )
 
 // What the log with the stepped clock keeps.
-var clockRetention = layout.Retention{Bytes: 30 * segmentBytes, Age: 3 * time.Hour}
+var clockRetention = layout.Retention{Bytes: 12 * segmentBytes, Age: 3 * time.Hour}
 
 // A clocked log is one whose producers go by a clock that is stepped.
 type clocked struct {

@@ -19,9 +19,8 @@ import (
 const mostSlots = 2*2 + 1 + 2
 
 const (
-	// An index may be made just when its segment is dropped, by a process that is
-	// killed then, or by a reader. The next roll removes it.
-	mostOrphans = 4
+	// An index may be made just when its segment is dropped. The next roll removes it.
+	mostOrphans = 2
 	// A process that is killed may leave an index that it was making, until its
 	// segment is dropped; or, the first of a slot or a group, a lock file.
 	mostTemporary = keptSegments/2 + 4

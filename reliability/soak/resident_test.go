@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -16,7 +15,7 @@ import (
 )
 
 // patience ends a run that hangs. It says nothing about how long anything takes.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // A job is what a process does.
 type job struct {
@@ -225,8 +224,6 @@ func awaitEvent(stay context.Context, n *mlog.Notifier) error {
 func isOver(stay context.Context, err error) bool {
 	return err != nil && stay.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
-
-func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // A crew is goroutines that work until the first of them fails or they are told to
 // leave. Each draws from a seed of its own.

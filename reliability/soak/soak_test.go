@@ -18,7 +18,7 @@ var (
 )
 
 const (
-	shortRolls       = 300
+	shortRolls       = 200
 	shortCheckpoints = 6
 	longCheckpoints  = 40
 )

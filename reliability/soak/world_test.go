@@ -159,6 +159,9 @@ func (w *world) checkpoint() error {
 	if err := w.ledger.collect(w.tenant.Report); err != nil {
 		return err
 	}
+	if err := w.roll(); err != nil {
+		return err
+	}
 	end, err := w.here.log.EndOffset()
 	if err != nil {
 		return err
@@ -178,6 +181,20 @@ func (w *world) checkpoint() error {
 	w.seen.Records = nil // views of whole files, which are not to be counted
 	w.seen.Segments = nil
 	return w.count(end)
+}
+
+// roll begins one more segment. Retention is done by who rolls, so what a process
+// left undone that was killed then, this one makes up for.
+func (w *world) roll() error {
+	before, err := w.word(rollsAt)
+	for now := before; now == before && err == nil; now, err = w.word(rollsAt) {
+		s := &stream{first: identity{Producer: w.here.producer()}, w: w.here.streams[0].w, note: w.here.note}
+		s.style = style{most: 1, least: segmentBytes / 3, length: 1}
+		if err := s.append(w.random); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // readAtRest reads a log that nobody appends to. What was begun before may go on in
