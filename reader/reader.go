@@ -174,6 +174,9 @@ func (r *Reader) load() (bool, error) {
 	}
 	if r.at.v == nil {
 		p, err := r.src.find(r.next)
+		if errors.Is(err, ErrOutOfRange) || errors.Is(err, segment.ErrDamaged) {
+			r.gap = r.src.gapUntilNextSegment(err, r.next)
+		}
 		if err != nil || p.v == nil {
 			return false, err
 		}

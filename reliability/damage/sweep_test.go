@@ -18,6 +18,7 @@ var (
 	every   = flag.Bool("every", false, "the long form: each byte and each sector, not a sample")
 	seed    = flag.Uint64("seed", 1, "where all random choices come from")
 	deep    = flag.Int("deep", 64, "with -every, append to and repair each n-th log whose batches were harmed; headers and small files always")
+	stride  = flag.Int("stride", 1, "with -every, flip a bit of each n-th byte only where none has a meaning by itself: within bodies, and behind the last batch")
 	several = flag.Int("several", 0, "logs with several damages at once; 0: a sample")
 	only    = flag.String("only", "", "do nothing but mutations whose description this regular expression matches, and use each log, to repeat a failure")
 	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "logs at a time")
@@ -82,7 +83,7 @@ func TestSweep(t *testing.T) {
 func (s *sweep) choose(rng *rand.Rand) []harm {
 	all := s.harms(rng)
 	if *every || *only != "" {
-		return all
+		return s.thinned(all)
 	}
 	const sample = 12
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -95,6 +96,17 @@ func (s *sweep) choose(rng *rand.Rand) []harm {
 		}
 	}
 	return chosen
+}
+
+// thinned leaves out the flips that -stride says.
+func (s *sweep) thinned(all []harm) []harm {
+	var kept []harm
+	for _, h := range all {
+		if h.how != "flip" || s.isDense(h) || h.at%int64(*stride) == 0 {
+			kept = append(kept, h)
+		}
+	}
+	return kept
 }
 
 // isDense reports whether the harm hits words that mean something by themselves:

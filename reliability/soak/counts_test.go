@@ -65,7 +65,7 @@ func count(place string) (counts, error) {
 // Work in the background may not have come to its end when all else has: so what is
 // counted is the least of several looks.
 const (
-	leastLooks = 8
+	leastLooks = 5
 	mostLooks  = 1000
 	lookPause  = 10 * time.Millisecond
 )
