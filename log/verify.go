@@ -15,8 +15,8 @@ type Verification struct {
 	Segments    int
 	StartOffset int64
 	EndOffset   int64 // as far as damage lets one see
-	// Damage is what is wrong now. Where no record is lost by it, Last is less than
-	// First; where it is another file than a segment, Segment is that one's name.
+	// Damage is what is wrong now. Where no record is known to be lost by it, Last is
+	// less than First; where it is another file than a segment, Segment is that one's name.
 	Damage []DamageError
 	// Lost is damage of the past: Repair has marked it, and readers of these offsets
 	// get a *DamageError.

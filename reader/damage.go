@@ -76,20 +76,35 @@ func (s *Source) baseAfter(offset int64) (int64, bool) {
 
 // markerIsMissing reports whether the reader stands at the end of a segment behind
 // which the log has gone on, so that an end marker must be here.
+//
+// A reader that keeps up asks this once a record, so it is one load; without a
+// control file of this boot, when it takes many system calls, it is asked once for
+// each place, until lookAgain.
 func (r *Reader) markerIsMissing() bool {
-	ctl, err := r.src.control()
-	if err != nil {
-		return false
+	if r.ctl == nil {
+		if r.quiet == r.at {
+			return false
+		}
+		ctl, err := r.src.control()
+		if err != nil {
+			return false
+		}
+		if ctl == nil {
+			torn, err := r.maybeTorn()
+			if torn {
+				r.quiet = r.at
+			}
+			return !torn && err == nil
+		}
+		r.ctl = ctl
 	}
-	if ctl == nil {
-		torn, err := r.maybeTorn()
-		return !torn && err == nil
-	}
-	active, err := ctl.ActiveBase()
 	// The marker was committed before the word that we read, so a second look is
 	// sure to see it.
-	return err == nil && active > r.at.v.Base && !r.at.v.Committed(r.at.position)
+	return int64(r.ctl.Active.Load()) > r.at.v.Base && !r.at.v.Committed(r.at.position)
 }
+
+// lookAgain forgets what may have changed while the reader waited.
+func (r *Reader) lookAgain() { r.ctl, r.quiet = nil, place{} }
 
 // lostBefore is the gap that a mark of lost records stands for.
 func (r *Reader) lostBefore(f *segment.Frame) *gap {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 
+	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -37,6 +38,10 @@ type Reader struct {
 	torn    bool            // bytes at the log's end wait for a recovery
 	spins   int             // how long spinning is worth it, see pause
 	closed  bool
+
+	// What markerIsMissing knows already.
+	ctl   *control.Control
+	quiet place
 }
 
 // NewReader makes a reader that stands before the record From.
@@ -110,6 +115,9 @@ func (r *Reader) SkipDamage() (err error) {
 		}
 		if r.gap == nil {
 			r.gap = was
+		}
+		if r.gap.err.Error() != was.err.Error() {
+			return nil // more is lost than the caller was told: the next call says what
 		}
 	}
 	to := r.gap.resume
@@ -314,9 +322,14 @@ func (r *Reader) pause(ctx context.Context) error {
 				return err
 			}
 			runtime.Gosched()
+			r.lookAgain()
+			if r.opts.Spin && r.markerIsMissing() {
+				return nil
+			}
 		}
 	}
 	r.spins = max(r.spins/2, minSpins)
+	defer r.lookAgain()
 	return r.src.room.Wait(ctx, func() bool {
 		ready, err := r.ready()
 		return ready || err != nil

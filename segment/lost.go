@@ -20,8 +20,8 @@ var ErrNoRoom = errors.New("more records are lost than the damaged bytes can hav
 // A lost record took a byte or more, and each batch a header, so the bytes that
 // are damaged always suffice for the frames that say so.
 func (s *Segment) MarkLost(c Cursor, count, until int64, timeNs int64) (Cursor, error) {
-	if until%frameAlign != 0 || until > s.Size-EndMarkerBytes || until < c.Position+FrameBytes || count > until-c.Position {
-		return c, ErrNoRoom
+	if until%frameAlign != 0 || until > s.Size-EndMarkerBytes || until < c.Position+FrameBytes || LostBytes(count) > until-c.Position {
+		return c, ErrNoRoom // before anything is overwritten
 	}
 	for {
 		n := min(count, MaxRecords)
@@ -94,20 +94,26 @@ func MapAs(f *os.File, h FileHeader) (*Segment, error) {
 }
 
 // Guess counts the records of a segment whose batches cannot be verified, by
-// following what their headers say for as long as it fits together.
-func Guess(data []byte, base int64) (count int64) {
-	for pos := int64(HeaderBytes); pos+FrameBytes <= int64(len(data)); {
+// following what their headers say for as long as it fits together. It reports
+// whether that led to a place where they can have ended: an end marker, or zeros to
+// the end of the segment.
+func Guess(data []byte, base int64) (count int64, ended bool) {
+	pos := int64(HeaderBytes)
+	for pos+FrameBytes <= int64(len(data)) {
 		h := data[pos : pos+FrameBytes]
 		length := int64(binary.LittleEndian.Uint32(h))
 		word := binary.LittleEndian.Uint32(h[4:])
-		if length < FrameBytes || length > int64(len(data))-pos || word&attrEnd != 0 ||
+		if word&attrEnd != 0 && length == FrameBytes {
+			return count, true
+		}
+		if length < FrameBytes || length > int64(len(data))-pos ||
 			int64(binary.LittleEndian.Uint64(h[8:])) != base+count || int64(word>>8) > length { // a record takes a byte
 			break
 		}
 		count += int64(word >> 8)
 		pos += aligned(length)
 	}
-	return count
+	return count, pos <= int64(len(data)) && allZero(data[pos:])
 }
 
 // LostBytes returns how many bytes the marks of count lost records take.

@@ -27,11 +27,11 @@ func TestGuessIsBounded(t *testing.T) {
 	s := newSegment(t, testHeader, 0)
 	c := put(t, s, start, testTime, value("one"), value("two"))
 	put(t, s, c, testTime, value("three"))
-	if n := Guess(s.data, s.Base); n != 3 {
+	if n, ended := Guess(s.data, s.Base); n != 3 || !ended {
 		t.Errorf("3 records are taken for %d", n)
 	}
 	binary.LittleEndian.PutUint32(s.data[c.Position+4:], MaxRecords<<8)
-	if n := Guess(s.data, s.Base); n != 2 {
+	if n, ended := Guess(s.data, s.Base); n != 2 || ended {
 		t.Errorf("with a batch that promises too many, 2 records are taken for %d", n)
 	}
 }

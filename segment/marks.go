@@ -4,11 +4,14 @@ package segment
 // producer ever stores, and which therefore counts as the segment's start; else
 // it returns "".
 func (s *Segment) ImplausibleMark() string {
-	switch {
-	case s.IsDoubtful(): // nobody reads them
-	case s.word64(offDurable).Load() != s.Durable().Pack():
+	if s.IsDoubtful() { // nobody reads them
+		return ""
+	}
+	// Each is loaded once: a producer may store it meanwhile.
+	if word := s.word64(offDurable).Load(); word != s.plausibleCursor(word).Pack() {
 		return "durable mark"
-	case s.word64(offTail).Load() != s.Tail().Pack():
+	}
+	if word := s.word64(offTail).Load(); word != s.plausibleCursor(word).Pack() {
 		return "tail"
 	}
 	return ""

@@ -152,8 +152,10 @@ func (s *Segment) Successor() int64 { return int64(s.word64(offSuccessor).Load()
 // SetSuccessor stores it, after that sync.
 func (s *Segment) SetSuccessor(base int64) { s.word64(offSuccessor).Store(uint64(base)) }
 
-func (s *Segment) cursor(off int64) Cursor {
-	c := UnpackCursor(s.word64(off).Load())
+func (s *Segment) cursor(off int64) Cursor { return s.plausibleCursor(s.word64(off).Load()) }
+
+func (s *Segment) plausibleCursor(word uint64) Cursor {
+	c := UnpackCursor(word)
 	if s.doubtful.Load() || c.Position < HeaderBytes || c.Position > s.Size-EndMarkerBytes || c.Count > s.Size || (c.Position == HeaderBytes) != (c.Count == 0) {
 		return Cursor{Position: HeaderBytes}
 	}

@@ -20,6 +20,19 @@ func newCutter(w *Writer) cutter {
 	return cutter{w: w, stamp: time.Now().UTC().Format("20060102T150405.000000000Z")}
 }
 
+// makeDir makes the directory, durably: what is cut out is overwritten next, and the
+// copy must not be lost with the directory's name.
+func (c cutter) makeDir() error {
+	_, err := files.Lstat(c.w.dir.Cut())
+	if err := files.Mkdir(c.w.dir.Cut(), c.w.modes.Dir); err != nil {
+		return err
+	}
+	if missing(err) {
+		return files.SyncDir(string(c.w.dir))
+	}
+	return nil
+}
+
 // copy keeps a copy of the bytes of a segment in [from, to).
 func (c cutter) copy(h *handle, from, to int64) error {
 	name := fmt.Sprintf("%s.%s.%d-%d", layout.SegmentName(h.Base), c.stamp, from, to)
@@ -27,7 +40,7 @@ func (c cutter) copy(h *handle, from, to int64) error {
 }
 
 func (c cutter) keep(name string, data []byte) error {
-	if err := files.Mkdir(c.w.dir.Cut(), c.w.modes.Dir); err != nil {
+	if err := c.makeDir(); err != nil {
 		return err
 	}
 	return files.Replace(filepath.Join(c.w.dir.Cut(), name), data, c.w.modes.Data)
@@ -36,7 +49,7 @@ func (c cutter) keep(name string, data []byte) error {
 // move takes a file of the log away as it is. The caller syncs the directories,
 // that of cut first: the new name must be there before the old one is gone.
 func (c cutter) move(path, name string) error {
-	if err := files.Mkdir(c.w.dir.Cut(), c.w.modes.Dir); err != nil {
+	if err := c.makeDir(); err != nil {
 		return err
 	}
 	return files.Rename(path, filepath.Join(c.w.dir.Cut(), name+"."+c.stamp))
@@ -45,7 +58,7 @@ func (c cutter) move(path, name string) error {
 // link keeps a file of the log as it is, durably, without taking its name away:
 // the caller puts another file in its place.
 func (c cutter) link(path, name string) error {
-	if err := files.Mkdir(c.w.dir.Cut(), c.w.modes.Dir); err != nil {
+	if err := c.makeDir(); err != nil {
 		return err
 	}
 	err := files.Link(path, filepath.Join(c.w.dir.Cut(), name+"."+c.stamp))

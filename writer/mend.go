@@ -79,7 +79,7 @@ func Mend(ctx context.Context, dir layout.Dir, opts Options, execute bool) (*Men
 	if err := m.exclude(); err != nil {
 		return found, err
 	}
-	if err := m.run(ctx); err != nil {
+	if err := m.run(ctx, found); err != nil {
 		return found, fmt.Errorf("repair %s: %w", dir, err)
 	}
 	found.Done = true
@@ -175,11 +175,11 @@ func (m *mender) noProducers() error {
 // restored may hold damage of its own.
 const rounds = 4
 
-func (m *mender) run(ctx context.Context) error {
+func (m *mender) run(ctx context.Context, found *Mending) error {
 	if err := fault.Run(func() error { return m.redirty() }); err != nil {
 		return err
 	}
-	for range rounds {
+	for round := 0; ; round++ {
 		report, err := survey.Run(ctx, m.w.dir, survey.Options{Control: m.control})
 		if err != nil {
 			return err
@@ -189,16 +189,38 @@ func (m *mender) run(ctx context.Context) error {
 			if f.Remedy == "" {
 				continue
 			}
-			if err := fault.Run(func() error { return m.mend(f.Damage) }); err != nil {
+			if round == rounds {
+				return fmt.Errorf("%s: still damaged after %d rounds: %w", f.What.Segment, rounds, &f.What)
+			}
+			outcome := ""
+			if err := fault.Run(func() (err error) {
+				outcome, err = m.mend(f.Damage)
+				return err
+			}); err != nil {
 				return fmt.Errorf("%s: %w", f.What.Segment, err)
 			}
+			found.note(f, outcome)
 			mended++
 		}
 		if mended == 0 {
-			break
+			return m.w.recoverLog()
 		}
 	}
-	return m.w.recoverLog()
+}
+
+// note adds to the findings what was mended, if it was not seen at first, and says
+// what was done.
+func (m *Mending) note(f Finding, outcome string) {
+	if outcome != "" {
+		f.Remedy = outcome
+	}
+	for i, seen := range m.Findings {
+		if seen.Kind == f.Kind && seen.What.Segment == f.What.Segment && seen.What.Position == f.What.Position {
+			m.Findings[i] = f
+			return
+		}
+	}
+	m.Findings = append(m.Findings, f)
 }
 
 // redirty has the coming sync write again what a failed one may have dropped: the

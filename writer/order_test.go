@@ -311,6 +311,7 @@ func TestRecoveryOrder(t *testing.T) {
 		"the first segment is torn": {func(t *testing.T, dir layout.Dir) {
 			logtest.Overwrite(t, dir, 0, positionsOf(t, dir, 0)[1]+100, []byte("X"))
 		}, []string{
+			"names, closed: 0:1 3:0 6:0", // cut itself
 			"names in cut, closed: 0:1 3:0 6:0",
 			"names in cut, closed: 0:1",
 			"names, closed: 0:1",
@@ -332,6 +333,7 @@ func TestRecoveryOrder(t *testing.T) {
 			"names, closed: 0:1 3:0 6:0",
 			"data 3, closed: 0:3 3:0 6:0",
 			"names, closed: 0:3 3:0 6:0",
+			"names, closed: 0:3→3 3:3 6:0", // cut itself
 			"names in cut, closed: 0:3→3 3:3",
 			"names, closed: 0:3→3 3:3",
 			"data 6, closed: 0:3→3 3:3 6:0",

@@ -3,6 +3,7 @@ package writer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"syscall"
 
@@ -170,7 +171,7 @@ func (r *recovery) syncBefore(i int) error {
 		err = files.SyncData(f)
 		f.Close()
 		if err != nil {
-			return err
+			return r.poison(r.bases[i], r.bases[i], err)
 		}
 	}
 	return nil
@@ -384,18 +385,20 @@ func (r *recovery) setAside(i int) error {
 	return r.cut.syncMoves(string(r.w.dir))
 }
 
-// poison has the failed sync of segment h remembered for the rest of the boot, in
+// poison has a failed sync remembered for the rest of the boot, in
 // the control file, which this recovery would have made in the end: the next one
 // would find the pages clean that were not written, and promise what is not on
 // disk.
-func (r *recovery) poison(h *handle, failed error) error {
-	errno := syscall.EIO
-	if errors.As(failed, &errno) && (errno == syscall.EMFILE || errno == syscall.ENFILE || errno == syscall.ENOMEM) {
-		return failed // nothing was begun
+func (r *recovery) poison(active, durable int64, failed error) error {
+	var path *fs.PathError
+	if errors.As(failed, &path) && path.Op == "open" { // of the directory: no sync was begun
+		return failed
 	}
+	errno := syscall.EIO
+	errors.As(failed, &errno)
 	failed = fmt.Errorf("%w: %w", control.ErrSyncFailed, failed)
 	return errors.Join(failed, control.Create(r.w.dir.Control(), r.w.meta.LogID, r.w.modes.Data,
-		control.State{Active: h.Base, Durable: h.end(h.Durable()), Poison: uint32(errno)}))
+		control.State{Active: active, Durable: durable, Poison: uint32(errno)}))
 }
 
 // settle makes what was found in a segment durable, and marks it so.
@@ -405,7 +408,7 @@ func (r *recovery) settle(h *handle, end segment.Cursor) error {
 		err = files.SyncDir(string(r.w.dir))
 	}
 	if err != nil {
-		return r.poison(h, err)
+		return r.poison(h.Base, h.end(h.Durable()), err)
 	}
 	h.ResetMarks(end) // and not only forward: the mark may have been damaged
 	return nil

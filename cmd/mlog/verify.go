@@ -75,7 +75,7 @@ type rangeJSON struct {
 	Segment     string `json:"segment"`
 	Position    int64  `json:"position"`
 	FirstOffset int64  `json:"first_offset"`
-	LastOffset  int64  `json:"last_offset"` // less than the first: no record is lost by it
+	LastOffset  int64  `json:"last_offset"` // less than the first: no record is known to be lost by it
 	Reason      string `json:"reason"`
 }
 

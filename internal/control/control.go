@@ -233,7 +233,7 @@ func (c *Control) CheckPoison() error {
 	if errno == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w (%w); what was acknowledged as durable before is safe, check the disk and reboot", ErrSyncFailed, syscall.Errno(errno))
+	return fmt.Errorf("%w (%w); what was acknowledged as durable before is safe, check the disk, then repair the log or reboot", ErrSyncFailed, syscall.Errno(errno))
 }
 
 // Close unmaps the file.

@@ -199,10 +199,23 @@ func Mkdir(path string, mode fs.FileMode) error {
 	return serr
 }
 
+// Regrow gives a file that was cut, or has grown, a length. What it lacks becomes
+// zeros, really allocated.
+func Regrow(f *os.File, size int64) error {
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if fi.Size() > size {
+		return Truncate(f, size)
+	}
+	return seam.DoFile("write", f, func() error { return writeZeros(f, fi.Size(), size) })
+}
+
 // writeZeros is the allocation of systems without fallocate.
-func writeZeros(f *os.File, size int64) error {
-	zeros := make([]byte, min(size, 1<<20))
-	for at := int64(0); at < size; {
+func writeZeros(f *os.File, from, size int64) error {
+	zeros := make([]byte, max(0, min(size-from, 1<<20)))
+	for at := from; at < size; {
 		n, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at)
 		if err != nil {
 			return err

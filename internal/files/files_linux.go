@@ -12,7 +12,7 @@ import (
 func allocate(f *os.File, size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
-		return writeZeros(f, size)
+		return writeZeros(f, 0, size)
 	}
 	return err
 }

@@ -4,7 +4,7 @@ package files
 
 import "os"
 
-func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
+func allocate(f *os.File, size int64) error { return writeZeros(f, 0, size) }
 
 func syncData(f *os.File) error { return f.Sync() }
 

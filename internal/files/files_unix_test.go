@@ -77,7 +77,7 @@ func TestWriteZeros(t *testing.T) {
 	}
 	defer f.Close()
 	const size = 1<<20 + 4096
-	if err := writeZeros(f, size); err != nil {
+	if err := writeZeros(f, 0, size); err != nil {
 		t.Fatal(err)
 	}
 	if fi, err := f.Stat(); err != nil || fi.Size() != size {

@@ -13,7 +13,7 @@ const (
 	NonBlock = 0
 )
 
-func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
+func allocate(f *os.File, size int64) error { return writeZeros(f, 0, size) }
 
 // settle and settleDir set the mode: there are no owner and group to set here.
 func settle(f *os.File, _ string, mode fs.FileMode) error { return f.Chmod(mode) }

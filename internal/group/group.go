@@ -156,8 +156,8 @@ func openOrCreate(dir layout.Dir, name string, logID [16]byte, mode fs.FileMode)
 // create makes the file whole under the group's lock, so that two processes that
 // do so at once do not undo each other's first commit.
 func create(dir layout.Dir, name string, logID [16]byte, mode fs.FileMode) error {
-	const pause = time.Millisecond
-	for {
+	const looks, pause = 5000, time.Millisecond
+	for n := 0; ; n++ {
 		lock, err := filelock.TryExclusive(dir.GroupLock(name), mode)
 		if err != nil {
 			return err
@@ -169,6 +169,9 @@ func create(dir layout.Dir, name string, logID [16]byte, mode fs.FileMode) error
 		if lock != nil {
 			defer lock.Release()
 			return files.Replace(dir.Group(name), Encode(logID, -1), mode)
+		}
+		if n == looks {
+			return errors.New("its file is missing while it has an active consumer; stop that one")
 		}
 		time.Sleep(pause)
 	}

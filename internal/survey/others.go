@@ -62,7 +62,7 @@ func (s *surveyor) metaOf(v *view) layout.Meta {
 func Meta(dir layout.Dir) (layout.Meta, error) {
 	bases, err := dir.Segments()
 	if err != nil {
-		return layout.Meta{}, err
+		return dir.ReadMeta() // which says what it is instead
 	}
 	s := surveyor{dir: dir}
 	err = s.readMeta(bases)

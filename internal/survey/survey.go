@@ -98,6 +98,9 @@ type surveyor struct {
 func Run(ctx context.Context, dir layout.Dir, opts Options) (*Report, error) {
 	s := &surveyor{dir: dir, opts: opts, ctx: ctx}
 	bases, err := dir.Segments()
+	if _, merr := dir.ReadMeta(); err != nil && errors.Is(merr, layout.ErrNotLog) {
+		return nil, merr
+	}
 	if err != nil {
 		return nil, err
 	}
