@@ -3,7 +3,6 @@ package writer
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"syscall"
 
@@ -390,22 +389,24 @@ func (r *recovery) setAside(i int) error {
 // would find the pages clean that were not written, and promise what is not on
 // disk.
 func (r *recovery) poison(active, durable int64, failed error) error {
-	var path *fs.PathError
-	if errors.As(failed, &path) && path.Op == "open" { // of the directory: no sync was begun
-		return failed
-	}
 	errno := syscall.EIO
 	errors.As(failed, &errno)
-	failed = fmt.Errorf("%w: %w", control.ErrSyncFailed, failed)
-	return errors.Join(failed, control.Create(r.w.dir.Control(), r.w.meta.LogID, r.w.modes.Data,
-		control.State{Active: active, Durable: durable, Poison: uint32(errno)}))
+	if err := control.Create(r.w.dir.Control(), r.w.meta.LogID, r.w.modes.Data,
+		control.State{Active: active, Durable: durable, Poison: uint32(errno)}); err != nil {
+		failed = fmt.Errorf("%w; and this could not be kept in mind: %w", failed, err)
+	}
+	return fmt.Errorf("%w: %w", control.ErrSyncFailed, failed)
 }
 
 // settle makes what was found in a segment durable, and marks it so.
 func (r *recovery) settle(h *handle, end segment.Cursor) error {
-	err := files.SyncData(h.file)
-	if err == nil {
-		err = files.SyncDir(string(r.w.dir))
+	dir, err := files.OpenDir(string(r.w.dir))
+	if err != nil {
+		return err // no sync was begun
+	}
+	defer dir.Close()
+	if err = files.SyncData(h.file); err == nil {
+		err = files.SyncOpenDir(dir)
 	}
 	if err != nil {
 		return r.poison(h.Base, h.end(h.Durable()), err)
