@@ -102,7 +102,12 @@ func (m *mender) look(ctx context.Context) (*Mending, error) {
 		return nil, err
 	}
 	found.Findings, found.Torn = remedies(report), report.Torn
-	found.Poisoned, err = m.isPoisoned(path)
+	if found.Poisoned, err = m.isPoisoned(path); err != nil || found.Poisoned {
+		return found, err
+	}
+	if err = m.w.recoveryFailed(); errors.Is(err, control.ErrSyncFailed) {
+		found.Poisoned, err = true, nil
+	}
 	return found, err
 }
 
@@ -226,8 +231,12 @@ func (m *Mending) note(f Finding, outcome string) {
 // redirty has the coming sync write again what a failed one may have dropped: the
 // kernel counts those pages as clean.
 func (m *mender) redirty() error {
-	if m.control == "" {
-		return nil
+	err := m.w.recoveryFailed()
+	if errors.Is(err, control.ErrSyncFailed) {
+		return m.redirtyFrom(0, func(*handle) int64 { return 0 }) // whatever it had begun with
+	}
+	if err != nil || m.control == "" {
+		return err
 	}
 	ctl, err := control.Open(m.control, m.w.meta.LogID, false)
 	if stale(err) { // of another boot
@@ -240,11 +249,17 @@ func (m *mender) redirty() error {
 	if ctl.CheckPoison() == nil {
 		return nil
 	}
+	return m.redirtyFrom(int64(ctl.SyncFrom.Load()), func(h *handle) int64 { return h.Durable().Position })
+}
+
+// redirtyFrom does it for the segments from a base offset on, from the position on
+// that from says. It goes to the end: zeros may not have been written either.
+func (m *mender) redirtyFrom(base int64, from func(*handle) int64) error {
 	bases, err := m.w.dir.Segments()
 	if err != nil {
 		return err
 	}
-	first, _ := slices.BinarySearch(bases, int64(ctl.SyncFrom.Load()))
+	first, _ := slices.BinarySearch(bases, base)
 	for _, base := range bases[first:] {
 		h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
 		if ofSystem(err) {
@@ -253,8 +268,7 @@ func (m *mender) redirty() error {
 		if err != nil {
 			continue // damaged: its turn comes
 		}
-		// To the end: a recovery may have failed to write the zeros behind the tail.
-		h.Redirty(h.Durable().Position, h.Size)
+		h.Redirty(from(h), h.Size)
 		h.Redirty(0, segment.HeaderBytes)
 		h.release()
 	}

@@ -57,6 +57,9 @@ func (w *Writer) join(ctx context.Context) (err error) {
 		if live > 0 {
 			return fmt.Errorf("%s: the control file is missing or foreign while %d producers are live; stop them before the log is opened again", w.dir, live)
 		}
+		if err := w.recoveryFailed(); err != nil {
+			return err
+		}
 		cutShort, err := w.mendingCutShort()
 		if err != nil {
 			return err
@@ -134,6 +137,7 @@ func (w *Writer) recoverLog() error {
 		return err
 	}
 	_ = files.Remove(w.dir.ControlAside())
+	_ = files.Remove(w.dir.ControlFailed())
 	return nil
 }
 
@@ -150,6 +154,20 @@ func (w *Writer) mendingCutShort() (bool, error) {
 	}
 	ctl.Close()
 	return true, nil
+}
+
+// recoveryFailed returns ErrSyncFailed if a sync of a recovery in this boot has
+// failed.
+func (w *Writer) recoveryFailed() error {
+	ctl, err := control.Open(w.dir.ControlFailed(), w.meta.LogID, false)
+	if stale(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer ctl.Close()
+	return ctl.CheckPoison()
 }
 
 // hadProducer reports whether anybody has ever got as far as appending: a first

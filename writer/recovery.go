@@ -170,7 +170,7 @@ func (r *recovery) syncBefore(i int) error {
 		err = files.SyncData(f)
 		f.Close()
 		if err != nil {
-			return r.poison(r.bases[i], r.bases[i], err)
+			return r.poison(err)
 		}
 	}
 	return nil
@@ -384,15 +384,14 @@ func (r *recovery) setAside(i int) error {
 	return r.cut.syncMoves(string(r.w.dir))
 }
 
-// poison has a failed sync remembered for the rest of the boot, in
-// the control file, which this recovery would have made in the end: the next one
+// poison has a failed sync remembered for the rest of the boot: the next recovery
 // would find the pages clean that were not written, and promise what is not on
-// disk.
-func (r *recovery) poison(active, durable int64, failed error) error {
+// disk. The control file itself stays away, so that readers take the log for what it
+// is, one that is not recovered.
+func (r *recovery) poison(failed error) error {
 	errno := syscall.EIO
 	errors.As(failed, &errno)
-	if err := control.Create(r.w.dir.Control(), r.w.meta.LogID, r.w.modes.Data,
-		control.State{Active: active, Durable: durable, Poison: uint32(errno)}); err != nil {
+	if err := control.Create(r.w.dir.ControlFailed(), r.w.meta.LogID, r.w.modes.Data, control.State{Poison: uint32(errno)}); err != nil {
 		failed = fmt.Errorf("%w; and this could not be kept in mind: %w", failed, err)
 	}
 	return fmt.Errorf("%w: %w", control.ErrSyncFailed, failed)
@@ -409,7 +408,7 @@ func (r *recovery) settle(h *handle, end segment.Cursor) error {
 		err = files.SyncOpenDir(dir)
 	}
 	if err != nil {
-		return r.poison(h.Base, h.end(h.Durable()), err)
+		return r.poison(err)
 	}
 	h.ResetMarks(end) // and not only forward: the mark may have been damaged
 	return nil

@@ -11,7 +11,7 @@ func TestDoc(t *testing.T) {
 	for _, name := range []string{
 		metaMagic, retentionMagic, metaName, retentionName, controlName, wakeName, producersName + "/", groupsName + "/",
 		cutName + "/", spareName, unfinishedName, "00000000000000000000" + segmentSuffix, "00000000000000000000" + indexSuffix,
-		"NAME" + groupLockSuffix, "spare~tmp-", "control.aside",
+		"NAME" + groupLockSuffix, "spare~tmp-", "control.aside", "control.failed",
 	} {
 		formattest.Mentions(t, name)
 	}

@@ -50,6 +50,10 @@ func (d Dir) Producers() string { return d.join(producersName) }
 // producer opens the log.
 func (d Dir) ControlAside() string { return d.join(controlName + ".aside") }
 
+// ControlFailed is what a recovery leaves of which a sync failed, so that none is
+// tried again in this boot.
+func (d Dir) ControlFailed() string { return d.join(controlName + ".failed") }
+
 // Cut is the directory for bytes that recovery cut from the log's end.
 func (d Dir) Cut() string { return d.join(cutName) }
 
