@@ -173,13 +173,43 @@ func TestTrimSyncsWhatIsToBeFirst(t *testing.T) {
 	}
 }
 
-// Two processes trim and a third one retains, all at once, as far as one process
-// can play them: none fails, and each segment is dropped by one of them.
+// Four processes trim at once, as far as one process can play them: none fails, and
+// each segment is dropped by one of them.
 func TestTrimsAtOnce(t *testing.T) {
 	dir, w := rows(t, 20)
+	if total := trimAtOnce(t, dir); total != 20 {
+		t.Errorf("%d segments were dropped, want 20", total)
+	}
+	wantFirst(t, dir, 60)
+	for range 3 {
+		mustAppend(t, w, big("x"))
+	}
+	readAll(t, dir)
+}
+
+// The same beside one that appends and retains. How many segments that one drops
+// before the others do is not told.
+func TestTrimsBesideRetention(t *testing.T) {
+	dir, w := rows(t, 20)
 	setRetention(t, dir, layout.Retention{Bytes: 15 * smallest})
+	mustAppend(t, w, big("x"))
+	mustAppend(t, w, big("x"))
+	mustAppend(t, w, big("x")) // which rolls, and so has the keeper drop the oldest
+	if total := trimAtOnce(t, dir); total > 21 {
+		t.Errorf("%d segments were dropped of 21", total)
+	}
+	wantFirst(t, dir, 63)
+	if base := mustAppend(t, w, "next"); base != 64 {
+		t.Errorf("the next record has offset %d", base)
+	}
+	readAll(t, dir)
+}
+
+// trimAtOnce has four producers trim, two by offset and two by age, and returns how
+// many segments they say that they removed.
+func trimAtOnce(t *testing.T, dir layout.Dir) (total int) {
+	t.Helper()
 	var mu sync.Mutex
-	total := 0
 	var wg sync.WaitGroup
 	for i := range 4 {
 		other := openWriter(t, dir)
@@ -198,14 +228,7 @@ func TestTrimsAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if total != 20 {
-		t.Errorf("%d segments were dropped, want 20", total)
-	}
-	wantFirst(t, dir, 60)
-	for range 3 {
-		mustAppend(t, w, big("x"))
-	}
-	readAll(t, dir)
+	return total
 }
 
 // The age of a segment is told by the header of the next one. The other limits

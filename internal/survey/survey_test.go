@@ -147,6 +147,23 @@ func TestDamage(t *testing.T) {
 			os.Remove(dir.Segment(last))
 			return want{survey.Missing, last, records - 1, last}
 		},
+		"an overlap": func(t *testing.T, dir layout.Dir) want {
+			f, err := os.Create(dir.Segment(records - 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if err := f.Truncate(segment.MinBytes); err != nil {
+				t.Fatal(err)
+			}
+			s, err := segment.Format(f, segment.FileHeader{LogID: readID(t, dir), Base: records - 1, Epoch: 7, Size: segment.MinBytes})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.SetLastTime(time.Now().UnixNano())
+			s.Close()
+			return want{survey.Overlap, records - 1, records - 2, records}
+		},
 		"an index": func(t *testing.T, dir layout.Dir) want {
 			write(t, dir.Index(0))
 			return want{survey.Derived, 0, -1, records}

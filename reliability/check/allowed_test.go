@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -63,6 +64,34 @@ func TestUnrepairedLog(t *testing.T) {
 	}
 }
 
+// What recovery and repair leave, or have while they are at work, is known by name.
+func TestKnownNames(t *testing.T) {
+	dir := newLog(t)
+	if err := os.Mkdir(filepath.Join(dir, "cut"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{
+		"control.aside", "control.new", "unfinished", "spare~tmp-", "meta~tmp-1",
+		"cut/00000000000000000000.seg.20260102T030405.4096-8192", "cut/00000000000000000000.seg.20260102T030405",
+		"cut/meta.20260102T030405", "cut/retention.20260102T030405", "cut/groups~crew.20260102T030405",
+	}
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("anything"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(t, dir)
+	for i, name := range []string{"control.old", "cut/control.20260102T030405", "cut/meta", "0.seg"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := check.Read(dir, check.Options{})
+		if err != nil || len(l.Notes) != i+1 {
+			t.Errorf("with %s there are the notes %q (%v)", name, l.Notes, err)
+		}
+	}
+}
+
 // A log without a record has bounds too.
 func TestEmptyLog(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
@@ -111,6 +140,11 @@ func TestInUse(t *testing.T) {
 			t.Fatalf("%d records from %d to %d, before the end was %d", len(found.Records), found.Start, found.End, last)
 		}
 		last, dropped = found.End, found.Start
+		select {
+		case err := <-appended:
+			t.Fatalf("the producer is gone: %v", err)
+		default:
+		}
 	}
 	cancel()
 	if err := <-appended; err != nil {

@@ -145,6 +145,23 @@ var breaches = []struct {
 	{"active names an older segment", "control", "active", set(192, le64(0)...)},
 	{"active names a segment that is not there", "control", "active", set(192, le64(1<<40)...)},
 	{"durable behind the end", "control", "durable", set(320, le64(1<<40)...)},
+	{"control of another magic", "control", "magic", set(0, 'M')},
+	{"control with a forged boot id", "control", "checksum", set(16, 1, 2, 3)},
+	{"control with a forged checksum", "control", "checksum", set(64, 1, 2, 3)},
+	{"control cut short", "control", "bytes", func(_ *check.Log, b []byte) []byte { return b[:64] }},
+	{"control too long", "control", "bytes", func(_ *check.Log, b []byte) []byte { return append(b, 0) }},
+	{"two segments of one epoch", "second", "has the epoch of", func(l *check.Log, b []byte) []byte {
+		s := l.Segments[1]
+		s.Epoch = l.Segments[0].Epoch
+		copy(b[40:], le64(int64(s.Epoch)))
+		copy(b[72:], le64(int64(check.Hash(b[:72]))))
+		copy(b[2048:], b[:80])
+		for _, batch := range s.Batches {
+			rehash(b, s, batch.Position)
+		}
+		rehash(b, s, s.End)
+		return b
+	}},
 	{"a lock of slot 5000", "control", "lock word", set(128, 0x88, 0x13)},
 	{"an unused word of control", "control", "unused", set(1000, 1)},
 	{"a commit with a forged checksum", "groups/crew", "sequence", set(88, 2)},

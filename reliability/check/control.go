@@ -24,15 +24,23 @@ var unusedControl = [][2]int{
 	{12, 16}, {72, 128}, {132, 192}, {200, 256}, {260, 320}, {348, 384}, {408, 4096},
 }
 
-// control parses the control file, unless it is of another boot or place, in
-// which case it means nothing, whatever is in it.
+// control parses the control file. One of another boot or place is stale, and what
+// the producers shared then means nothing; but whose it is only its header can say.
 func (c *checker) control() {
 	b := c.read(controlName)
-	if len(b) < 72 || string(b[:8]) != "mlogctrl" || xxh64(b[:64]) != u64(b, 64) || !c.isHere(b) {
+	switch {
+	case b == nil:
 		return
-	}
-	if len(b) != 4096 {
+	case len(b) != 4096:
 		c.breach(controlName, -1, "has %d bytes and not 4096", len(b))
+		return
+	case string(b[:8]) != "mlogctrl":
+		c.breach(controlName, 0, "wrong magic %q", b[:8])
+		return
+	case xxh64(b[:64]) != u64(b, 64):
+		c.breach(controlName, 64, "wrong checksum")
+		return
+	case !c.isHere(b):
 		return
 	}
 	if v := u32(b, 8); v != 1 {

@@ -16,10 +16,10 @@ var known = []struct {
 	empty     bool // files there have no content
 	optional  bool
 }{
-	{".", regexp.MustCompile(`^(meta|retention|control|wake|spare|unfinished|control\.new|spare~tmp-` +
+	{".", regexp.MustCompile(`^(meta|retention|control|wake|spare|unfinished|control\.(new|aside)|spare~tmp-` +
 		`|producers|groups|cut|(meta|retention|wake|[0-9]{20}\.idx)~tmp-.*|[0-9]{20}\.(seg|idx))$`), false, false},
 	{"producers", regexp.MustCompile(`^(open|spare|[0-9]{5}|(open|spare|[0-9]{5})~tmp-.*)$`), true, false},
-	{"cut", regexp.MustCompile(`^[0-9]{20}\.seg\..+$`), false, true},
+	{"cut", regexp.MustCompile(`^([0-9]{20}\.seg|meta|retention|groups~.+)\..+$`), false, true},
 }
 
 // names notes what is of no name that the page knows.

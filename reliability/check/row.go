@@ -141,6 +141,21 @@ func (c *checker) unsealed(s *Segment, behind []int64) {
 	}
 }
 
+// epochs wants another epoch in each segment, since it is what keeps the batches of
+// an earlier life of a file, or of another file, from verifying.
+func (c *checker) epochs() {
+	names := make(map[uint64]string)
+	for _, s := range c.log.Segments {
+		if s.broken {
+			continue
+		}
+		if other, ok := names[s.Epoch]; ok {
+			c.breach(s.Name(), 40, "has the epoch of %s", other)
+		}
+		names[s.Epoch] = s.Name()
+	}
+}
+
 // summarize derives the log's bounds from its segments.
 func (c *checker) summarize() {
 	segments := c.log.Segments
@@ -151,6 +166,7 @@ func (c *checker) summarize() {
 	if first.Base == 0 && first.Floor != 0 {
 		c.breach(first.Name(), 56, "floor %d in the first segment of a log", first.Floor)
 	}
+	c.epochs()
 	c.log.Start, c.log.End, c.log.Durable = first.Base, last.EndAt, first.Base
 	for _, s := range segments {
 		if s.Durable.Count > 0 {

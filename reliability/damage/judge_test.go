@@ -34,9 +34,7 @@ type reading struct {
 
 // typed reports whether a program can tell the error.
 func typed(err error) bool {
-	for _, target := range []error{mlog.ErrDamaged, mlog.ErrIncompatible, mlog.ErrNotLog, mlog.ErrSyncFailed, mlog.ErrOutOfRange,
-		fs.ErrNotExist, // nobody can tell whether a lock's owner lives, as its file is gone
-	} {
+	for _, target := range []error{mlog.ErrDamaged, mlog.ErrIncompatible, mlog.ErrNotLog, mlog.ErrSyncFailed, mlog.ErrOutOfRange} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -49,22 +47,19 @@ func typed(err error) bool {
 func (w *world) judge(may loss, seeks *rand.Rand) (v verdict) {
 	report, err := mlog.Verify(context.Background(), w.dir, mlog.VerifyOptions{})
 	if err != nil {
-		v.found, v.refusal = true, "verify: "+err.Error()
-		if !typed(err) {
-			v.violate("verify: %v", err)
-		}
+		v.refuse("verify", err, may)
 	}
 	v.found = v.found || len(report.Damage) > 0 || report.TornTail != nil
 	l, err := mlog.Open(w.dir, mlog.Options{MustExist: true, FlushEvery: -1})
 	if err != nil {
-		v.refusal = "open: " + err.Error()
 		if !v.found {
 			v.violate("verify finds nothing, but open: %v", err)
 		}
+		v.refuse("open", err, may)
 		return v
 	}
 	defer l.Close()
-	r := w.read(l, &v)
+	r := w.read(l, may, &v)
 	w.compare(r, may, &v)
 	if v.refusal != "" {
 		return v
@@ -83,11 +78,11 @@ func (w *world) judge(may loss, seeks *rand.Rand) (v verdict) {
 }
 
 // read reads from the start to where nothing more comes.
-func (w *world) read(l *mlog.Log, v *verdict) (r reading) {
+func (w *world) read(l *mlog.Log, may loss, v *verdict) (r reading) {
 	r.got, r.named, r.open = make([]bool, w.end), make([]bool, w.end), w.end
 	from, err := l.Reader(mlog.ReaderOptions{})
 	if err != nil {
-		v.refuse("reader", err)
+		v.refuse("reader", err, may)
 		return r
 	}
 	defer from.Close()
@@ -95,7 +90,7 @@ func (w *world) read(l *mlog.Log, v *verdict) (r reading) {
 		rec, ok, err := from.TryNext()
 		switch {
 		case err != nil:
-			if !w.skip(from, err, &r, v) {
+			if !w.skip(from, err, &r, may, v) {
 				return r
 			}
 		case !ok:
@@ -119,10 +114,10 @@ func (w *world) read(l *mlog.Log, v *verdict) (r reading) {
 
 // skip notes an error and steps over it. It reports false if the reader is at its
 // end with that.
-func (w *world) skip(from *mlog.Reader, err error, r *reading, v *verdict) bool {
+func (w *world) skip(from *mlog.Reader, err error, r *reading, may loss, v *verdict) bool {
 	var d *mlog.DamageError
 	if !errors.As(err, &d) {
-		v.refuse("read", err)
+		v.refuse("read", err, may)
 		return false
 	}
 	r.damage++
@@ -142,10 +137,21 @@ func (w *world) skip(from *mlog.Reader, err error, r *reading, v *verdict) bool 
 	return true
 }
 
-func (v *verdict) refuse(what string, err error) {
+// refuse notes that nobody can read the log.
+func (v *verdict) refuse(what string, err error, may loss) {
 	v.refusal, v.found = what+": "+err.Error(), true
-	if !typed(err) {
+	v.judgeRefusal(what, err, may)
+}
+
+// judgeRefusal holds a refusal to what was hit, as else all of a log would be lost
+// to a harm of one place, and to what a program can tell.
+func (v *verdict) judgeRefusal(what string, err error, may loss) {
+	switch {
+	case may.control && errors.Is(err, fs.ErrNotExist): // nobody can tell whether a lock's owner lives, as its file is gone
+	case !typed(err):
 		v.violate("%s: %v", what, err)
+	case !may.mayRefuse():
+		v.violate("%s refuses, though nothing was hit without which a log cannot be used: %v", what, err)
 	}
 }
 

@@ -135,8 +135,12 @@ type loss struct {
 	may      []bool // by offset: its batch was hit
 	first    int64  // the first of those, or the log's end
 	headless bool   // a header and its copy were hit, and so all of a segment may go
-	unmarked bool   // the sector of the durable mark was hit, so after a reboot nothing says what was durable
+	unmarked bool   // the durable mark was hit, so after a reboot nothing says what was durable
 	stale    bool   // the control file was hit, and looks like one of another boot
+	meta     bool   // the identity of the log was hit, without which nobody opens it
+	control  bool   // the words that producers share were hit
+	marked   bool   // a segment's durable mark was hit
+	unproved bool   // and recovery, which goes by it, may not cut what it cannot place
 }
 
 // loss compares what the mutation changed with where the batches stand.
@@ -146,9 +150,13 @@ func (m *template) loss(edits []edit, content func(string) []byte) loss {
 	for _, e := range edits {
 		from, to := changed(content(e.file), e)
 		l.stale = l.stale || e.file == "control" && from < 72
+		l.meta = l.meta || e.file == "meta" && from < to
+		l.control = l.control || e.file == "control" && from < to
 		if strings.HasSuffix(e.file, ".seg") && from < to {
 			header[e.file] = header[e.file] || from < 80
-			l.unmarked = l.unmarked || from < sectorBytes && m.kindOf(e.file) == "active segment"
+			mark := from < 264 && to > 256
+			l.marked = l.marked || mark
+			l.unmarked = l.unmarked || mark && m.kindOf(e.file) == "active segment"
 			copied[e.file] = copied[e.file] || from < 2048+80 && to > 2048
 			for _, b := range m.batches {
 				if b.file == e.file && from < b.to && to > b.from {
@@ -184,3 +192,7 @@ func (l *loss) add(b batch) {
 	}
 	l.first = min(l.first, b.base)
 }
+
+// mayRefuse reports whether the log, or an append to it, may be refused as a
+// whole. All other damage costs no more than what it hit.
+func (l *loss) mayRefuse() bool { return l.meta || l.control || l.headless || l.unproved }

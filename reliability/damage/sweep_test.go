@@ -85,7 +85,7 @@ func (s *sweep) choose(rng *rand.Rand) []harm {
 	if *every || *only != "" {
 		return s.thinned(all)
 	}
-	const sample = 12
+	sample := fewer(12)
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	var chosen []harm
 	taken := make(map[string]int)
@@ -96,6 +96,14 @@ func (s *sweep) choose(rng *rand.Rand) []harm {
 		}
 	}
 	return chosen
+}
+
+// fewer returns how many samples to take.
+func fewer(samples int) int {
+	if underRace {
+		return samples / 4
+	}
+	return samples
 }
 
 // thinned leaves out the flips that -stride says.
@@ -149,7 +157,7 @@ func TestSeveral(t *testing.T) {
 	}
 	n := *several
 	if n == 0 {
-		n = 100
+		n = fewer(100)
 	}
 	var tasks []task
 	for range n {
@@ -190,6 +198,9 @@ func (s *sweep) run(t *testing.T, tasks []task) {
 	group.Wait()
 	s.tally.report(t)
 	s.tally.progress(t, len(tasks))
+	if *only == "" {
+		s.tally.demandFound(t)
+	}
 	if n := len(s.tally.failures); n > 0 {
 		t.Errorf("%d mutations with violations; -seed %d -every -only DESCRIPTION repeats one of this table", n, *seed)
 	}

@@ -26,9 +26,8 @@ var newValue = []byte("appended after the damage")
 func (w *world) produce(may loss, v *verdict) (refusal error) {
 	offset, err := w.append()
 	if err != nil {
-		if !typed(err) {
-			v.violate("append: %v", err)
-		}
+		may.unproved = may.marked && (w.rebooted || may.stale)
+		v.judgeRefusal("append", err, may)
 		return err
 	}
 	told := w.end
@@ -114,7 +113,7 @@ func (w *world) readBack(offset int64, may loss, v *verdict) {
 			}
 		}
 	}
-	r := after.read(l, v)
+	r := after.read(l, may, v)
 	after.compare(r, may, v)
 	if v.refusal != "" {
 		v.violate("after an append, %s", v.refusal)
@@ -135,8 +134,9 @@ func (w *world) mend(may loss, v *verdict) (refusal error, repaired bool) {
 	}
 	plan, err := w.repair(false)
 	if err != nil {
-		if !typed(err) {
-			v.violate("repair: %v", err)
+		v.judgeRefusal("repair", err, may)
+		if !errors.Is(err, mlog.ErrIncompatible) && !(may.control && errors.Is(err, fs.ErrNotExist)) {
+			v.violate("repair has no remedy: %v", err)
 		}
 		return err, false
 	}

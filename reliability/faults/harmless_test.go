@@ -8,42 +8,66 @@ import (
 
 const eintr = syscall.EINTR
 
-// Calls whose failure concerns nobody, and why. Every other one must be told of:
-// by an error, or, in the background, by the log's Logger.
-var harmless = []struct{ call, why string }{
-	{"futex *", "a sleep that is refused is a short pause, and then one looks again"},
-	{"futex_waitv *", "a sleep that is refused is a short pause, and then one looks again"},
-	{"funlock *", "a lock that is not given back at the first try is at the second"},
-	{"link *", "the file gets its name when it is made, as where there are no links"},
-	{"open meta", "settings that could not be read are read again before a log is made"},
-	{"read meta", "settings that could not be read are read again before a log is made"},
-	{"open wake", "before it is opened, the wake file is looked at by who would mend it"},
-	{"stat wake", "a wake file that cannot be looked at is made anew"},
-	{"rename spare", "a segment is made here and now if there is no spare one"},
-	{"open spare", "a spare segment that cannot be opened is made anew"},
-	{"open unfinished", "a spare segment that cannot be opened is made anew"},
-	{"unlink spare", "a file that nobody reads is left behind, for the next one to replace"},
-	{"unlink unfinished", "a file that nobody reads is left behind, for the next one to replace"},
-	{"open index", "an index is a help: who has none reads further, and the next one makes it"},
-	{"read index", "an index is a help: who has none reads further, and the next one makes it"},
-	{"mmap index", "an index is a help: who has none reads further, and the next one makes it"},
-	{"unlink control.aside", "what a repair left is of an earlier boot then, and is removed later"},
-	{"unlink index", "an index is a help: one that is too many is removed later"},
-	{"* new index", "an index is a help: who has none reads further, and the next one makes it"},
-	{"unlink new *", "a file that nobody reads is left behind, for the next recovery to remove"},
-	{"mmap control", "a reader at the log's end looks again later"},
-	{"stat control", "a reader that cannot look whether the file was replaced opens it again"},
-	{"open control", "a reader at the log's end looks again later"},
-	{"read control", "a reader at the log's end looks again later"},
-	{"flock segment", "a search by time begins further back; hints on disk are not given"},
-	{"open segment", "a search by time begins further back; hints on disk are not given"},
-	{"read segment", "a search by time begins further back; hints on disk are not given"},
-	{"mmap segment", "a search by time begins further back; hints on disk are not given"},
-	{"stat segment", "retention looks again later"},
-	{"open directory", "hints on disk are not given; what retention left is removed later"},
-	{"open groups", "a file that nobody reads is left behind, for the next recovery to remove"},
-	{"getdents groups", "a file that nobody reads is left behind, for the next recovery to remove"},
-	{"getdents directory", "hints on disk are not given; what retention left is removed later"},
+// A harmlessCall is one whose failure concerns nobody, and why.
+type harmlessCall struct {
+	call, why string
+	in        []string // the scenarios in which that is so; nil: all
+}
+
+// Scenarios of harmless calls. What only a search or a hint does without there,
+// recovery and a roll need.
+var (
+	readings = []string{"read", "read without an index", "read before recovery", "read a torn log before recovery", "follow", "wait for several"}
+	openings = append([]string{"open", "background flush"}, readings...)
+	hinted   = []string{"durable", "sync and close", "retention", "trim"} // where the system is told what need not stay in memory
+)
+
+const (
+	furtherBack = "a search by time begins further back"
+	noHints     = "hints on what need not stay in memory are not given"
+	laterLook   = "a reader at the log's end looks again later"
+)
+
+// Every other failure must be told of: by an error, or, in the background, by the
+// log's Logger.
+var harmless = []harmlessCall{
+	{"futex *", "a sleep that is refused is a short pause, and then one looks again", nil},
+	{"futex_waitv *", "a sleep that is refused is a short pause, and then one looks again", nil},
+	{"funlock *", "a lock that is not given back at the first try is at the second", nil},
+	{"link *", "the file gets its name when it is made, as where there are no links", nil},
+	{"open meta", "settings that could not be read are read again before a log is made", nil},
+	{"read meta", "settings that could not be read are read again before a log is made", nil},
+	{"open wake", "before it is opened, the wake file is looked at by who would mend it", nil},
+	{"stat wake", "a wake file that cannot be looked at is made anew", nil},
+	{"rename spare", "a segment is made here and now if there is no spare one", nil},
+	{"open spare", "a spare segment that cannot be opened is made anew", nil},
+	{"open unfinished", "a spare segment that cannot be opened is made anew", nil},
+	{"unlink spare", "a file that nobody reads is left behind, for the next one to replace", nil},
+	{"unlink unfinished", "a file that nobody reads is left behind, for the next one to replace", nil},
+	{"open index", "an index is a help: who has none reads further, and the next one makes it", nil},
+	{"read index", "an index is a help: who has none reads further, and the next one makes it", nil},
+	{"mmap index", "an index is a help: who has none reads further, and the next one makes it", nil},
+	{"unlink control.aside", "what a repair left is of an earlier boot then, and is removed later", nil},
+	{"unlink control.failed", "it is of an earlier boot, or of a recovery that a repair has made up for, and is removed later", nil},
+	{"unlink index", "an index is a help: one that is too many is removed later", nil},
+	{"* new index", "an index is a help: who has none reads further, and the next one makes it", nil},
+	{"unlink new *", "a file that nobody reads is left behind, for the next recovery to remove", nil},
+	{"mmap control", laterLook, readings},
+	{"stat control", "a reader that cannot look whether the file was replaced opens it again", readings},
+	{"open control", laterLook, openings},
+	{"read control", laterLook, readings},
+	{"flock segment", furtherBack, readings},
+	{"open segment", furtherBack, readings},
+	{"open segment", noHints, hinted},
+	{"read segment", furtherBack, readings},
+	{"read segment", noHints, hinted},
+	{"mmap segment", furtherBack, readings},
+	{"mmap segment", noHints, hinted},
+	{"stat segment", "retention looks again later", nil},
+	{"open directory", "hints on disk are not given; what retention left is removed later", nil},
+	{"open groups", "a file that nobody reads is left behind, for the next recovery to remove", nil},
+	{"getdents groups", "a file that nobody reads is left behind, for the next recovery to remove", nil},
+	{"getdents directory", "hints on disk are not given; what retention left is removed later", nil},
 }
 
 // whyHarmless returns why nobody need be told of what failed, or "".
@@ -53,7 +77,9 @@ func (j *judge) whyHarmless() string {
 	}
 	reasons := make(map[string]bool)
 	for _, call := range j.failed {
-		i := slices.IndexFunc(harmless, func(h struct{ call, why string }) bool { return matches(h.call, call) })
+		i := slices.IndexFunc(harmless, func(h harmlessCall) bool {
+			return matches(h.call, call) && (h.in == nil || slices.Contains(h.in, j.scenario))
+		})
 		if i < 0 {
 			return ""
 		}

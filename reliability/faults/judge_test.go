@@ -20,10 +20,12 @@ import (
 type judge struct {
 	*world
 	failure
-	failed     []string // the calls that were made to fail
-	said       string   // what the log said in the background meanwhile
-	scratch    string   // a directory for what it needs
-	goroutines int      // how many there were before
+	scenario    string
+	failed      []string // the calls that were made to fail
+	said        string   // what the log said in the background meanwhile
+	scratch     string   // a directory for what it needs
+	goroutines  int      // how many there were before
+	unrecovered bool     // a sync of its recovery failed, so it takes no producer
 }
 
 func (j *judge) outcome() outcome {
@@ -40,7 +42,9 @@ func (j *judge) outcome() outcome {
 	}
 	o.poisoned = j.goesOn()
 	j.noLeaks()
-	j.asPromised(j.dir, check.Options{PowerLost: j.recovered()})
+	if !j.unrecovered { // else it is as the power loss left it, and judged after the next one
+		j.asPromised(j.dir, check.Options{PowerLost: j.recovered()})
+	}
 	j.rebooted()
 	o.breaches = j.breaches
 	return o
@@ -86,6 +90,14 @@ func (j *judge) goesOn() (poisoned bool) {
 	}
 	same := j.writer != nil
 	l, w, err := openProducer(j.dir)
+	if errors.Is(err, mlog.ErrSyncFailed) && !same { // it was recovery's sync
+		if !failedSync {
+			j.breach("no sync failed, and the log does not open: %v", err)
+		}
+		j.refusedEverywhere()
+		j.unrecovered = true
+		return true
+	}
 	if err != nil {
 		j.breach("the log does not open: %v", err)
 		return poisoned

@@ -20,8 +20,6 @@ import (
 
 const logName = "log"
 
-var noLimits mlog.Retention
-
 // A judge has an image recovered, and compares what comes of it with the ledger.
 type judge struct {
 	dir    string // of the log
@@ -165,6 +163,7 @@ func (j *judge) goOn() error {
 		}
 		j.ledger.durable = b.end() // all are there for every reader
 	}
+	j.ledger.see(j.dir)
 	if err := p.log.Close(); err != nil {
 		return err
 	}
@@ -179,16 +178,26 @@ func (j *judge) goOn() error {
 	return j.ledger.check(r)
 }
 
-// butIndexes leaves out what the checker has to say of indexes: they reach the disk
-// in parts or not at all, and whoever needs one makes it anew.
+// butIndexes leaves out what the checker has to say of indexes that are not whole:
+// they reach the disk in parts or not at all, and whoever needs one makes it anew.
+// One with a valid checksum counts.
 func butIndexes(err error) error {
 	all, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return err
 	}
+	torn := make(map[string]bool)
+	for _, err := range all.Unwrap() {
+		var b *check.Breach
+		if errors.As(err, &b) && strings.HasSuffix(b.File, ".idx") {
+			for _, sign := range []string{"has ", "wrong magic", "wrong checksum"} {
+				torn[b.File] = torn[b.File] || strings.HasPrefix(b.Reason, sign)
+			}
+		}
+	}
 	return errors.Join(slices.DeleteFunc(slices.Clone(all.Unwrap()), func(err error) bool {
 		var b *check.Breach
-		return errors.As(err, &b) && strings.HasSuffix(b.File, ".idx")
+		return errors.As(err, &b) && torn[b.File]
 	})...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 
 	mlog "github.com/seed27ccf144/mlog/log"
 )
@@ -18,7 +19,7 @@ type ledger struct {
 	durable int64             // all below this offset was acknowledged as durable
 	// committed is the highest offset that any group ever committed.
 	committed int64
-	dropping  bool // retention or trimming may move the log's start
+	limits
 }
 
 // A batch is one append.
@@ -33,6 +34,7 @@ func newLedger(seed uint64) *ledger {
 
 func (l *ledger) clone() *ledger {
 	c := *l
+	c.bases = slices.Clone(l.bases)
 	c.batches = make(map[uint32]*batch)
 	for id, b := range l.batches {
 		other := *b
@@ -103,8 +105,8 @@ func (l *ledger) checkContent(r row) error {
 	if r.start+int64(len(r.records)) != r.end {
 		return fmt.Errorf("offsets %d to %d hold %d records", r.start, r.end, len(r.records))
 	}
-	if r.start > 0 && !l.dropping {
-		return fmt.Errorf("the log starts at offset %d, and nothing was dropped", r.start)
+	if highest := l.highestStart(); r.start > highest {
+		return fmt.Errorf("the log starts at offset %d, and its limits keep all from offset %d on", r.start, highest)
 	}
 	seen := make(map[uint32]bool)
 	for at := 0; at < len(r.records); {
@@ -171,6 +173,7 @@ func (l *ledger) adopt(r row) {
 	}
 	maps.DeleteFunc(l.batches, func(id uint32, b *batch) bool { return !kept[id] && !(b.offset >= 0 && b.end() <= r.start) })
 	l.durable = r.end
+	l.cutBack(r.end)
 }
 
 // forgetBefore drops what retention has dropped.

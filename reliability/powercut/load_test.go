@@ -211,7 +211,11 @@ func (a *actor) trim() error {
 	if err != nil {
 		return err
 	}
-	_, err = a.p.log.Trim(context.Background(), mlog.TrimOptions{Before: mlog.At(end - a.rng.Int64N(min(end, 30)+1))})
+	before := end - a.rng.Int64N(min(end, 30)+1)
+	a.w.mu.Lock()
+	a.w.ledger.trimmed = max(a.w.ledger.trimmed, before)
+	a.w.mu.Unlock()
+	_, err = a.p.log.Trim(context.Background(), mlog.TrimOptions{Before: mlog.At(before)})
 	var gone *mlog.RangeError
 	if errors.As(err, &gone) { // others were quicker
 		return nil

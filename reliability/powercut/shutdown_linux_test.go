@@ -32,7 +32,7 @@ func TestShutdown(t *testing.T) {
 			v := makeVolume(t, kind.name, kind.size, kind.mkfs...)
 			s := &shutdowns{t: t, volume: v, rng: rand.New(rand.NewPCG(*seed, uint64(kind.size)))}
 			s.shared.ledger = newLedger(*seed)
-			s.shared.ledger.dropping = true
+			s.shared.ledger.unseen = true
 			began := time.Now()
 			for n := range *rounds {
 				s.round(n)

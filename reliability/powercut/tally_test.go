@@ -24,7 +24,7 @@ type tally struct {
 	images  int
 	worlds  []int // by the number of cuts before them
 	during  map[string]int
-	failed  int
+	failed  []string // what went wrong
 	told    time.Time
 }
 
@@ -42,18 +42,18 @@ func (y *tally) claim() bool {
 func (y *tally) enough() bool {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	return y.claimed == y.want || y.failed >= mostFailures
+	return y.claimed == y.want || len(y.failed) >= mostFailures
 }
 
 // mostFailures are enough to see what is wrong.
 const mostFailures = 10
 
 // fail notes a violation. It is an error of the test's only at its end, as a
-// failed test could begin no more worlds.
+// failed test could begin no more worlds. Those who watch a long run see it at once.
 func (y *tally) fail(t *testing.T, message string) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	y.failed++
+	y.failed = append(y.failed, message)
 	t.Log(message)
 }
 
@@ -104,6 +104,9 @@ func (y *tally) keep(dir string, im *image) string {
 	return kept
 }
 
+// moments are what may be going on when the power is cut.
+var moments = []string{"creation", "recovery 1", "recovery 2", "recovery 3", "roll", "sync", "sync of names", "drop", "commit", "combined append"}
+
 func (y *tally) String() string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -112,9 +115,35 @@ func (y *tally) String() string {
 		worlds += fmt.Sprintf(" worlds_after_%d_cuts=%d", depth, n)
 	}
 	during := ""
-	for _, what := range []string{"creation", "recovery 1", "recovery 2", "recovery 3", "roll", "sync", "sync of names", "drop", "commit", "combined append"} {
+	for _, what := range moments {
 		during += fmt.Sprintf(" in_%s=%d", strings.ReplaceAll(what, " ", "_"), y.during[what])
 	}
 	return fmt.Sprintf("powercut: images=%d%s%s seed=%d seconds=%.0f violations=%d",
-		y.images, worlds, during, y.seed, time.Since(y.began).Seconds(), y.failed)
+		y.images, worlds, during, y.seed, time.Since(y.began).Seconds(), len(y.failed))
+}
+
+// demandCoverage asks that the cuts fell into all kinds of moments: a run that only
+// ever cuts the power of a log at rest would find nothing. A short run need not meet
+// each of them.
+func (y *tally) demandCoverage() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.images != y.want {
+		y.t.Errorf("%d images were judged of %d", y.images, y.want)
+	}
+	const many, some = 1000, 300
+	met := 0
+	for _, what := range moments {
+		if y.during[what] > 0 {
+			met++
+		} else if y.images >= many {
+			y.t.Errorf("no image of a cut in %q", what)
+		}
+	}
+	if y.images >= some && met < len(moments)-3 {
+		y.t.Errorf("cuts in %d of %d kinds of moments only", met, len(moments))
+	}
+	if y.images >= some && len(y.worlds) <= y.deepest {
+		y.t.Errorf("no world after %d cuts", y.deepest)
+	}
 }

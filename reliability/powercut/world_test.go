@@ -74,7 +74,7 @@ func (w *world) run(t *testing.T) {
 	time.Sleep(time.Duration(w.worker) * spacing)
 	w.sched = &scheduler{disk: w.disk, rng: w.rng, began: time.Now()}
 	defer seam.Watch(w.root, w.sched.hook)()
-	w.ledger.dropping = w.ledger.dropping || w.plan.trims || w.plan.retention != noLimits
+	w.ledger.retain(w.plan.retention)
 	w.sched.start("opener", func() { w.sched.fail(w.open()) })
 	if err := w.sched.run(func(pending []string) { w.between(t, pending) }); err != nil {
 		w.tally.fail(t, fmt.Sprintf("world %d, after %d cuts, with %+v: %v", w.seed, w.depth, w.plan, err))
@@ -120,6 +120,9 @@ func (w *world) open() error {
 
 // between is called when everything stands still: it may cut the power.
 func (w *world) between(t *testing.T, pending []string) {
+	w.mu.Lock()
+	w.ledger.see(w.log)
+	w.mu.Unlock()
 	likely := 3 // of 100
 	if !w.opened {
 		likely = 15

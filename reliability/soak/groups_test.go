@@ -43,15 +43,15 @@ func (r *resident) joinOnce(stay context.Context, random *rand.Rand) (err error)
 	if told := r.committed.Load() - 1; ok != (told >= 0) || ok && from != told {
 		return fmt.Errorf("the group is at %d (%v), and the last commit was of %d", from, ok, told)
 	}
-	reader, err := r.log.Reader(mlog.ReaderOptions{From: mlog.At(from)})
+	f, err := openFollower(r.log, r.Dir, mlog.ReaderOptions{From: mlog.At(from)})
 	if errors.Is(err, mlog.ErrOutOfRange) {
-		reader, err = r.log.Reader(mlog.ReaderOptions{})
+		f, err = openFollower(r.log, r.Dir, mlog.ReaderOptions{})
 	}
 	if err != nil {
 		return err
 	}
+	reader := f.reader
 	defer reader.Close()
-	f := &follower{reader: reader, tracker: newTracker()}
 	for range 1 + random.IntN(3) {
 		if err := f.readSome(random); err != nil {
 			return err

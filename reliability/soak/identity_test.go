@@ -74,19 +74,17 @@ func identify(v []byte) (identity, error) {
 // A tracker follows one reader, and proves that it is given records that were sent,
 // each where the last one ended, and no time before the last one's.
 type tracker struct {
-	due  int64 // -1: any
+	due  int64
 	time int64
 	read int64
 	gone int64 // how often retention was quicker
 }
 
-func newTracker() *tracker { return &tracker{due: -1} }
-
 func (t *tracker) take(rec mlog.Record) error {
 	if _, err := identify(rec.Value); err != nil {
 		return fmt.Errorf("offset %d: %w", rec.Offset, err)
 	}
-	if t.due >= 0 && rec.Offset != t.due {
+	if rec.Offset != t.due {
 		return fmt.Errorf("a reader was given offset %d where %d is due", rec.Offset, t.due)
 	}
 	at := rec.Time.UnixNano()
@@ -100,7 +98,7 @@ func (t *tracker) take(rec mlog.Record) error {
 
 // skipTo notes that a reader was told that records are gone, and goes on here.
 func (t *tracker) skipTo(offset int64) error {
-	if t.due >= 0 && offset <= t.due {
+	if offset <= t.due {
 		return fmt.Errorf("a reader was told that offset %d is gone, and goes on at %d", t.due, offset)
 	}
 	t.due = offset

@@ -54,6 +54,7 @@ type work struct {
 // A follower is a reader that stays.
 type follower struct {
 	reader *mlog.Reader
+	dir    string // the log's
 	*tracker
 }
 
@@ -64,11 +65,9 @@ func openResident(j job, note func(ack) error) (*resident, error) {
 	}
 	r := &resident{job: j, note: note, log: l}
 	for _, f := range []**follower{&r.following, &r.notified} {
-		reader, err := l.Reader(mlog.ReaderOptions{})
-		if err != nil {
+		if *f, err = openFollower(l, j.Dir, mlog.ReaderOptions{}); err != nil {
 			return nil, err
 		}
-		*f = &follower{reader: reader, tracker: newTracker()}
 	}
 	if r.notifier, err = l.Notifier(); err != nil {
 		return nil, err
@@ -163,7 +162,7 @@ func (f *follower) tookOrLost(rec mlog.Record, err error) error {
 		return err
 	}
 	for errors.Is(err, mlog.ErrOutOfRange) { // retention may be quicker once more
-		err = f.reader.SkipDamage()
+		err = f.skipLost()
 	}
 	if err != nil {
 		return err

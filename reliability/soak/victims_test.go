@@ -37,7 +37,7 @@ func beVictim(j job, note func(ack) error) error {
 		c.start("append", (&stream{first: identity{Producer: uint64(j.ID) << 32, Stream: uint16(i)}, style: s, w: w, note: note}).run)
 	}
 	c.start("follow", func(stay context.Context, random *rand.Rand) error {
-		f, err := openSomewhere(l, random)
+		f, err := openSomewhere(l, j.Dir, random)
 		if err != nil {
 			return err
 		}

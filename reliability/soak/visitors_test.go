@@ -37,7 +37,7 @@ func (r *resident) visitOnce(stay context.Context, random *rand.Rand) (err error
 	}
 	var readers []*follower
 	for range 1 + random.IntN(3) {
-		f, err := openSomewhere(l, random)
+		f, err := openSomewhere(l, r.Dir, random)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (r *resident) visitOnce(stay context.Context, random *rand.Rand) (err error
 }
 
 // openSomewhere opens a reader at any place of the log.
-func openSomewhere(l *mlog.Log, random *rand.Rand) (*follower, error) {
+func openSomewhere(l *mlog.Log, dir string, random *rand.Rand) (*follower, error) {
 	o := mlog.ReaderOptions{Durable: random.IntN(4) == 0}
 	switch random.IntN(5) {
 	case 0:
@@ -84,12 +84,12 @@ func openSomewhere(l *mlog.Log, random *rand.Rand) (*follower, error) {
 	case 3:
 		o.From = mlog.AtTime(time.Now().Add(-upTo(random, time.Second)))
 	}
-	reader, err := l.Reader(o)
+	f, err := openFollower(l, dir, o)
 	if errors.Is(err, mlog.ErrOutOfRange) { // retention was quicker
 		o.From = mlog.Start()
-		reader, err = l.Reader(o)
+		f, err = openFollower(l, dir, o)
 	}
-	return &follower{reader: reader, tracker: newTracker()}, err
+	return f, err
 }
 
 // readSome reads records that are there.

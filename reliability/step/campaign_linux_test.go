@@ -31,6 +31,9 @@ type campaign struct {
 	failed       atomic.Bool
 }
 
+// randomAddresses says that children have other addresses each time.
+var randomAddresses atomic.Bool
+
 // onThread runs f on a thread of its own, which ends with it: what is changed of
 // it here would surprise other goroutines.
 func onThread(f func()) {
@@ -40,7 +43,9 @@ func onThread(f func()) {
 		// Children of this thread get the same addresses each time. Where that is
 		// forbidden, some kills cannot be told to be at the planned instruction.
 		const noRandomAddresses = 0x0040000
-		_, _, _ = unix.RawSyscall(unix.SYS_PERSONALITY, noRandomAddresses, 0, 0)
+		if _, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, noRandomAddresses, 0, 0); errno != 0 {
+			randomAddresses.Store(true)
+		}
 		f()
 	})
 	done.Wait()
@@ -70,9 +75,7 @@ func (c *campaign) run() {
 	stop := c.showProgress()
 	all.Wait()
 	stop()
-	if c.kills == 0 {
-		c.t.Error("nothing was killed")
-	}
+	c.judgePlaces()
 	c.judgeTimes()
 	c.t.Logf("%v visible-from=%d %.1fs", &c.tally, c.firstVisible, time.Since(began).Seconds())
 }
@@ -192,6 +195,25 @@ func (c *campaign) count(p point, o outcome, err error, dir string) {
 	}
 	if p.k >= 0 && (o.place == c.path.places[p.k] || o.ended && p.k == c.path.length()) {
 		c.landed++
+	}
+}
+
+// judgePlaces asks that the kills fell where they were to: a tracer that lets its
+// children run on would find nothing.
+func (c *campaign) judgePlaces() {
+	planned := 0 // kills at instructions whose places are known
+	for _, p := range c.plan {
+		if p.k >= 0 {
+			planned++
+		}
+	}
+	switch {
+	case c.kills == 0:
+		c.t.Error("nothing was killed")
+	case *at == "" && c.ended == c.kills:
+		c.t.Errorf("all of %d kills came after the end of the operation", c.kills)
+	case *at == "" && !c.failed.Load() && !randomAddresses.Load() && 2*c.landed < planned:
+		c.t.Errorf("%d of %d kills were at the planned instruction", c.landed, planned)
 	}
 }
 

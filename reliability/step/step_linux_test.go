@@ -24,8 +24,8 @@ var (
 )
 
 const (
-	evenSamples   = 5                     // of each operation in the short form
-	changeSamples = 6                     // and so many where something shared has just changed
+	evenSamples   = 3                     // of each operation in the short form
+	changeSamples = 3                     // and so many where something shared has just changed
 	goOnBound     = 50 * time.Millisecond // from the kill to the end of the next append
 )
 

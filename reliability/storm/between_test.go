@@ -14,7 +14,7 @@ import (
 	"github.com/seed27ccf144/mlog/reliability/check"
 )
 
-// tidy is what happens between two rounds, while nobody is at work: sometimes the
+// tidy is what happens between two rounds, while nobody is at work: every other time the
 // log is verified and repaired, which must find nothing and take nothing away.
 func (l *life) tidy(y *tally) error {
 	if _, err := os.Lstat(filepath.Join(l.dir(), "meta")); errors.Is(err, fs.ErrNotExist) {
@@ -24,7 +24,7 @@ func (l *life) tidy(y *tally) error {
 	if err != nil {
 		return err
 	}
-	if l.random.IntN(2) == 0 {
+	if (l.number+l.round)%2 == 0 {
 		if err := l.repair(); err != nil {
 			return err
 		}

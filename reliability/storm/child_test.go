@@ -40,6 +40,7 @@ type process struct {
 	err   error         // how it ended; after ended
 
 	killed time.Time // zero: it was not
+	told   time.Time // to leave; zero: it was not
 	stops  []interval
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	mlog "github.com/seed27ccf144/mlog/log"
 )
@@ -18,11 +19,17 @@ func consumeFrom(options mlog.ReaderOptions) role {
 		if err != nil {
 			return err
 		}
-		reader, err := l.Reader(options)
+		reader, err := openAt(l, j, options)
 		if err != nil {
 			return err
 		}
+		if err := r.add(entry{Kind: opened, Offset: reader.Offset()}); err != nil {
+			return err
+		}
 		c := &consumer{job: j, log: l, reader: reader, report: r, durable: options.Durable}
+		if j.Role == "laggard" {
+			c.taken = c.lag(stay)
+		}
 		err = c.follow(stay)
 		if err == nil {
 			err = c.catchUp()
@@ -79,7 +86,7 @@ const heldEntries = 256
 func (c *consumer) take(rec mlog.Record, err error) error {
 	if errors.Is(err, mlog.ErrOutOfRange) {
 		for errors.Is(err, mlog.ErrOutOfRange) { // retention may be quicker once more
-			err = c.reader.SkipDamage()
+			err = c.skipLost()
 		}
 		if err != nil {
 			return err
@@ -113,6 +120,26 @@ func (c *consumer) take(rec mlog.Record, err error) error {
 	return nil
 }
 
+// lag has a consumer wait, now and then, until its place may be gone.
+func (c *consumer) lag(stay context.Context) func(int64) error {
+	random := rand.New(rand.NewPCG(c.job.Seed, 0))
+	return func(next int64) error {
+		if random.IntN(200) > 0 {
+			return nil
+		}
+		for began := time.Now(); stay.Err() == nil && time.Since(began) < mostLag; pause(stay, 2*time.Millisecond) {
+			if first, err := firstSegment(c.job.Dir); err != nil || first > next {
+				// The segment in which it stands stays with it. The next one must be gone.
+				pause(stay, upTo(random, mostLag/4))
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+const mostLag = 400 * time.Millisecond
+
 // groupName is that of the group of this number.
 func groupName(n int) string { return "crew-" + strconv.Itoa(n) }
 
@@ -134,20 +161,7 @@ func consumeInGroup(stay context.Context, j job, r *report) error {
 		}
 		return err
 	}
-	begin := entry{Kind: joined, Offset: -1, Begin: now()}
-	from := mlog.Start()
-	if offset, ok := g.Committed(); ok {
-		begin.Offset, from = offset, mlog.At(offset)
-	}
-	if err := r.add(begin); err != nil {
-		return err
-	}
-	reader, err := l.Reader(mlog.ReaderOptions{From: from})
-	if errors.Is(err, mlog.ErrOutOfRange) { // retention was quicker
-		if reader, err = l.Reader(mlog.ReaderOptions{From: mlog.Start()}); err == nil {
-			err = r.add(entry{Kind: jumped, Offset: reader.Offset()})
-		}
-	}
+	reader, err := openWhereCommitted(l, g, j, r)
 	if err != nil {
 		return err
 	}
@@ -164,4 +178,32 @@ func consumeInGroup(stay context.Context, j job, r *report) error {
 		return r.add(entry{Kind: committed, Offset: next, End: now()})
 	}}
 	return errors.Join(c.follow(stay), r.flush(), reader.Close(), g.Close(), l.Close())
+}
+
+// openWhereCommitted opens a new member's reader, at the start if nothing was
+// committed or retention was quicker.
+func openWhereCommitted(l *mlog.Log, g *mlog.Group, j job, r *report) (*mlog.Reader, error) {
+	start := mlog.ReaderOptions{From: mlog.Start()}
+	offset, ok := g.Committed()
+	if !ok {
+		if err := r.add(entry{Kind: joined, Offset: -1, Begin: now()}); err != nil {
+			return nil, err
+		}
+		reader, err := openAt(l, j, start)
+		if err != nil {
+			return nil, err
+		}
+		return reader, r.add(entry{Kind: opened, Offset: reader.Offset()})
+	}
+	if err := r.add(entry{Kind: joined, Offset: offset, Begin: now()}); err != nil {
+		return nil, err
+	}
+	reader, err := l.Reader(mlog.ReaderOptions{From: mlog.At(offset)})
+	if !errors.Is(err, mlog.ErrOutOfRange) {
+		return reader, err
+	}
+	if reader, err = openAt(l, j, start); err != nil {
+		return nil, err
+	}
+	return reader, r.add(entry{Kind: jumped, Offset: reader.Offset()})
 }

@@ -11,8 +11,8 @@
 // A fleet of real processes works on one log: producers of single records, of
 // batches, with durable acknowledgement, with deadlines; some that roll all the
 // time; one that opens and closes; consumers from the start, from the end, of
-// durable records, in a group; one that changes retention and trims; one that
-// verifies. A script, drawn from the seed, kills (SIGKILL) and stops (SIGSTOP) them
+// durable records, in a group, one that lags until its place is gone; one that
+// changes retention and trims; one that verifies. A script, drawn from the seed, kills (SIGKILL) and stops (SIGSTOP) them
 // and starts others in their place, in rounds. A round ends with all of them being
 // asked to leave, or with all of them killed at once. Then the log is judged; some
 // rounds later a new log begins, with other settings.

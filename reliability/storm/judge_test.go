@@ -134,14 +134,11 @@ func (l *life) readReports() (map[*process][]entry, error) {
 // judgeConsumer proves that a consumer was given the log's records, in order,
 // without a gap but where it was told of one.
 func (l *life) judgeConsumer(p *process, entries []entry, log *check.Log, tally *tally) error {
-	due := int64(-1)
-	if l.least == 0 && p.Role == "start" {
-		due = 0
-	}
+	due := int64(-1) // unknown until it stands somewhere
 	for _, e := range entries {
 		switch e.Kind {
 		case seen:
-			if due >= 0 && e.Offset != due {
+			if e.Offset != due {
 				return fmt.Errorf("was given offset %d where %d is due", e.Offset, due)
 			}
 			if e.Offset >= log.End {
@@ -153,19 +150,37 @@ func (l *life) judgeConsumer(p *process, entries []entry, log *check.Log, tally 
 			due = e.Offset + 1
 			tally.consumed++
 		case jumped:
-			if l.least == 0 || e.Offset <= due {
-				return fmt.Errorf("was told that offset %d is gone, and the log starts at %d", due, e.Offset)
+			// Where the log starts never goes back.
+			if l.least == 0 || e.Offset <= due || e.Offset > log.Start {
+				return fmt.Errorf("was told that offset %d is gone, and went on at %d; the log starts at %d", due, e.Offset, log.Start)
 			}
 			due = e.Offset
 			tally.overtaken++
-		case joined:
-			if due = e.Offset; due < 0 && l.least == 0 {
-				due = 0
+		case opened:
+			latest := log.Start
+			if p.Role == "end" {
+				latest = log.End
 			}
+			if e.Offset < 0 || e.Offset > latest {
+				return fmt.Errorf("began at offset %d; the log is from %d to %d", e.Offset, log.Start, log.End)
+			}
+			due = e.Offset
+		case joined:
+			due = e.Offset
 		}
 	}
-	if p.killed.IsZero() && (p.Role == "start" || p.Role == "end") && due >= 0 && due != log.End {
-		return fmt.Errorf("read to offset %d of %d, and left", due, log.End)
+	if !p.killed.IsZero() {
+		return nil
+	}
+	switch p.Role {
+	case "start", "laggard", "end":
+		if due != log.End {
+			return fmt.Errorf("read to offset %d of %d, and left", due, log.End)
+		}
+	case "synced":
+		if log.Control == nil || due < log.Control.Durable {
+			return fmt.Errorf("read to offset %d, and left; the shared words are %+v", due, log.Control)
+		}
 	}
 	return nil
 }

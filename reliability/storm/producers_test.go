@@ -23,6 +23,7 @@ var roles = map[string]role{
 	"roller":  produceAs(style{streams: 1, most: 1, least: 12_000, length: 28_000, pause: 2 * time.Millisecond}),
 	"opener":  openAndClose,
 	"start":   consumeFrom(mlog.ReaderOptions{From: mlog.Start()}),
+	"laggard": consumeFrom(mlog.ReaderOptions{From: mlog.Start()}),
 	"end":     consumeFrom(mlog.ReaderOptions{From: mlog.End()}),
 	"synced":  consumeFrom(mlog.ReaderOptions{Durable: true}),
 	"member":  consumeInGroup,

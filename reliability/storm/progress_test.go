@@ -61,7 +61,7 @@ func (g *progress) measure(l *life, reports map[*process][]entry) {
 
 // waited returns how long after a death the first append of this producer ended
 // that began after the death. It reports false of one that was not at work then,
-// or that ended itself before it could have.
+// or that was killed, or told to leave, before the bound.
 func (w worker) waited(death time.Time) (time.Duration, bool) {
 	at := death.UnixNano()
 	i := sort.Search(len(w.entries), func(i int) bool { return w.entries[i].End >= at })
@@ -73,10 +73,11 @@ func (w worker) waited(death time.Time) (time.Duration, bool) {
 			return time.Duration(w.entries[i].End - at), true
 		}
 	}
-	if w.p.killed.IsZero() {
-		return 0, false
+	over := w.p.killed
+	if over.IsZero() {
+		over = w.p.told
 	}
-	waited := w.p.killed.Sub(death)
+	waited := over.Sub(death) // or longer: it never came to append
 	return waited, waited > survivorBound
 }
 

@@ -17,6 +17,7 @@ const (
 	acknowledged kind = iota + 1 // an append returned
 	seen                         // a consumer was given a record
 	jumped                       // retention was quicker than a consumer; it goes on at Offset
+	opened                       // a consumer stands before Offset, and was given nothing yet
 	joined                       // a group's new member begins at Offset; -1: nothing was committed
 	committing                   // Commit(Offset) is about to be called
 	committed                    // it returned

@@ -1,0 +1,69 @@
+package reader_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/seed27ccf144/mlog/reader"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// Once retention has dropped something, the log starts with the first record of the
+// first segment that is left, not somewhere behind it.
+func TestReaderFromStartAfterRetention(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 1500)
+	all := bases(t, dir)
+	for i, base := range all[:len(all)-1] {
+		if err := os.Remove(dir.Segment(base)); err != nil {
+			t.Fatal(err)
+		}
+		src := openSource(t, dir)
+		first := all[i+1]
+		if start, err := src.Start(); start != first || err != nil {
+			t.Fatalf("the log starts at %d (%v), want %d", start, err, first)
+		}
+		r := newReader(t, src, following(first))
+		for offset := first; offset < 1500; offset++ {
+			wantNext(t, r, offset, numberedText(int(offset)))
+		}
+		wantNothing(t, r)
+	}
+}
+
+// A reader whose place is gone goes on with the first record that is left.
+func TestSkipToStart(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 1500)
+	all := bases(t, dir)
+	const dropped = 3
+	src := openSource(t, dir)
+	inFirst, atSecond := newReader(t, src, following(0)), newReader(t, src, following(0))
+	wantNext(t, inFirst, 0, numberedText(0))
+	for offset := range all[1] {
+		wantNext(t, atSecond, offset, numberedText(int(offset)))
+	}
+	for _, base := range all[:dropped] {
+		if err := os.Remove(dir.Segment(base)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for offset := int64(1); offset < all[1]; offset++ { // what it has mapped, it keeps
+		wantNext(t, inFirst, offset, numberedText(int(offset)))
+	}
+	for _, r := range []*reader.Reader{inFirst, atSecond} {
+		_, err := r.TryNext(new(segment.Record))
+		var gone *reader.RangeError
+		if !errors.As(err, &gone) || gone.Requested != all[1] || gone.Start != all[dropped] || gone.End != 1500 {
+			t.Fatalf("got %v (%+v), want that offset %d is gone of those from %d to 1500", err, gone, all[1], all[dropped])
+		}
+		if err := r.SkipDamage(); err != nil || r.Offset() != all[dropped] {
+			t.Fatalf("skipped to %d (%v), want %d", r.Offset(), err, all[dropped])
+		}
+		for offset := all[dropped]; offset < 1500; offset++ {
+			wantNext(t, r, offset, numberedText(int(offset)))
+		}
+		wantNothing(t, r)
+	}
+}
