@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/seed27ccf144/mlog/internal/control"
@@ -194,7 +195,7 @@ func (m *mender) run(ctx context.Context, found *Mending) error {
 			if f.Remedy == "" {
 				continue
 			}
-			if round == rounds {
+			if round == rounds && f.What.Segment != filepath.Base(m.w.dir.Control()) {
 				return fmt.Errorf("%s: still damaged after %d rounds: %w", f.What.Segment, rounds, &f.What)
 			}
 			outcome := ""
@@ -205,7 +206,9 @@ func (m *mender) run(ctx context.Context, found *Mending) error {
 				return fmt.Errorf("%s: %w", f.What.Segment, err)
 			}
 			found.note(f, outcome)
-			mended++
+			if f.What.Segment != filepath.Base(m.w.dir.Control()) { // that one is made anew in the end
+				mended++
+			}
 		}
 		if mended == 0 {
 			return m.w.recoverLog()

@@ -197,3 +197,28 @@ func TestSkipDamageNoFurtherThanTold(t *testing.T) {
 		t.Errorf("stepped over offset 9 without a word: %v, next is %d", err, r.Offset())
 	}
 }
+
+// A word of the control file that is damaged keeps nobody from mending the log.
+func TestMendDamagedActive(t *testing.T) {
+	for _, active := range []byte{1, 200} { // neither is a segment
+		dir := newDamaged(t, true)
+		f, err := os.OpenFile(dir.Control(), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt([]byte{active}, 192); err != nil {
+			t.Fatal(err)
+		}
+		if m := mend(t, dir, false); len(m.Findings) != 1 || m.Findings[0].What.Segment != "control" {
+			t.Errorf("found %+v", m.Findings)
+		}
+		mend(t, dir, true)
+		if base := mustAppend(t, openWriter(t, dir), "new"); base != 10 {
+			t.Errorf("the next offset is %d", base)
+		}
+		if got := readAround(t, dir); len(got) != 11 || slices.Contains(got, "lost 9") {
+			t.Errorf("read %q", got)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 
 	"github.com/seed27ccf144/mlog/internal/control"
@@ -89,6 +90,7 @@ type surveyor struct {
 	time     int64 // append time of the last batch
 	rebooted bool  // no producer of this boot has opened the log yet
 	active   int64 // the segment that producers append to; of no meaning if rebooted
+	noActive int64 // what control says in its place, if no segment is there; else -1
 	durable  int64 // the durable offset; of no meaning if rebooted
 	marked   int64 // the last segment in which something is known to be on disk
 }
@@ -113,9 +115,15 @@ func Run(ctx context.Context, dir layout.Dir, opts Options) (*Report, error) {
 	if len(bases) > 0 {
 		s.next, s.report.Start = bases[0], bases[0]
 	}
+	if err := s.doubtActive(bases); err != nil {
+		return nil, err
+	}
 	s.findMarked(bases)
 	if err := s.segments(bases); err != nil {
 		return nil, err
+	}
+	if s.noActive >= 0 {
+		s.file(Derived, filepath.Base(s.dir.Control()), fmt.Errorf("it names a segment at offset %d as the active one, which is not there", s.noActive))
 	}
 	if len(bases) == 0 && !s.isNew() {
 		s.add(Missing, 0, segment.DamageError{Segment: layout.SegmentName(0), Last: -1, Reason: "all segment files are missing"})
@@ -283,6 +291,22 @@ func (s *surveyor) readControl() error {
 		return err
 	}
 	return s.checkLock(ctl)
+}
+
+// doubtActive finds out whether the segment that control names is there. If not, it
+// may have been lost, which the end marker that leads to it tells, or the word is
+// damaged.
+func (s *surveyor) doubtActive(bases []int64) error {
+	s.noActive = -1
+	if s.rebooted || len(bases) == 0 || slices.Contains(bases, s.active) {
+		return nil
+	}
+	now, err := s.dir.Segments()
+	if err != nil || slices.Contains(now, s.active) { // a roll came between
+		return err
+	}
+	s.noActive, s.active = s.active, bases[len(bases)-1]
+	return nil
 }
 
 // findMarked looks for the last segment in which something is known to be on

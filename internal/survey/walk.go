@@ -217,6 +217,9 @@ func (w *walk) lostSuccessor(f *segment.Frame) {
 		return
 	}
 	last := f.Base - 1
+	if f.Base == w.noActive {
+		w.noActive = -1 // it is the segment that is lost, and not the word that is damaged
+	}
 	if !w.rebooted {
 		last = max(last, w.durable-1)
 	}
