@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 
-	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -247,19 +245,6 @@ func (r *recovery) lastTimeIn(i int) (int64, error) {
 	return h.LastTime(), nil
 }
 
-// promised reports whether segment i, whose header is not usable, has been on disk.
-// The first segment of a log is before anybody can append to it, and retention
-// lets none become the first before it is.
-func (r *recovery) promised(i int) (bool, error) {
-	if i == 0 {
-		if had, err := r.w.hadProducer(); had || err != nil {
-			return had, err
-		}
-	}
-	never, err := r.neverSynced(i)
-	return !never, err
-}
-
 func (r *recovery) damagedSegment(i int, err error) error {
 	if ofSystem(err) {
 		return err
@@ -278,67 +263,6 @@ func (r *recovery) damagedSegment(i int, err error) error {
 	return &segment.DamageError{Segment: layout.SegmentName(base), First: base, Last: last, Reason: err.Error() + "; nothing was changed"}
 }
 
-// neverSynced reports whether segments i and later hold nothing that was ever
-// promised to be on disk: their durable marks never moved, and a file without a
-// usable header, or of another length, is one that no sync ever came to, and that
-// the segment before it does not know to have been on disk.
-func (r *recovery) neverSynced(i int) (bool, error) {
-	for j, base := range r.bases[i:] {
-		h, err := openHandle(r.w.dir, r.w.meta.LogID, base)
-		if ofSystem(err) {
-			return false, err
-		}
-		if err != nil {
-			if empty, err := blank(r.w.dir.Segment(base)); !empty || err != nil || r.knownOnDisk(i+j) {
-				return false, err
-			}
-			continue
-		}
-		moved := h.Durable().Count > 0
-		h.release()
-		if moved {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// knownOnDisk reports whether the segment before segment i says that this one has
-// been on disk.
-func (r *recovery) knownOnDisk(i int) bool {
-	if i == 0 {
-		return false
-	}
-	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
-	if err != nil {
-		return false
-	}
-	defer h.release()
-	return h.Successor() == r.bases[i]
-}
-
-// ofSystem reports whether err is of the system, such as a want of descriptors or
-// a disk that does not read, and so says nothing of what a file holds. That a
-// file is missing does.
-func ofSystem(err error) bool {
-	var errno syscall.Errno
-	return errors.As(err, &errno) && !missing(err)
-}
-
-// blank reports whether a file that cannot be mapped is a segment that was never
-// synced.
-func blank(path string) (bool, error) {
-	f, err := files.Open(path, false)
-	if err != nil {
-		if ofSystem(err) {
-			return false, err
-		}
-		return false, nil
-	}
-	defer f.Close()
-	return segment.NeverSynced(f)
-}
-
 // addSegment makes an empty segment at the log's end.
 func (r *recovery) addSegment(base, lastTime int64) error {
 	h, err := r.w.createSegment(segment.FileHeader{
@@ -349,67 +273,5 @@ func (r *recovery) addSegment(base, lastTime int64) error {
 	}
 	h.release()
 	r.bases = append(r.bases, base)
-	return nil
-}
-
-// cutSegment zeroes the segment from a position on. Leaving the bytes would not
-// do: they have this segment's epoch, and a batch among them could come to stand
-// just behind a new one.
-func (r *recovery) cutSegment(from int64) error {
-	to := r.last.LastNonZero(from)
-	if to == from {
-		return nil
-	}
-	if err := r.cut.copy(r.last, from, to); err != nil {
-		return err
-	}
-	r.last.ZeroFrom(from)
-	r.w.opts.Logger.Warn("the log's end was torn by a power loss and has been cut; a copy is in "+r.w.dir.Cut(),
-		"log", string(r.w.dir), "segment", layout.SegmentName(r.last.Base), "position", from, "bytes", to-from, "end_offset", r.end)
-	return nil
-}
-
-// setAside moves segments i and later out of the log, the last one first, so
-// that the row never has a hole.
-func (r *recovery) setAside(i int) error {
-	for j := len(r.bases) - 1; j >= i; j-- {
-		name := layout.SegmentName(r.bases[j])
-		if err := r.cut.move(r.w.dir.Segment(r.bases[j]), name); err != nil {
-			return err
-		}
-		_ = files.Remove(r.w.dir.Index(r.bases[j]))
-		r.w.opts.Logger.Warn("a segment behind the torn end of the log was moved to "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
-	}
-	r.bases = r.bases[:i]
-	return r.cut.syncMoves(string(r.w.dir))
-}
-
-// poison has a failed sync remembered for the rest of the boot: the next recovery
-// would find the pages clean that were not written, and promise what is not on
-// disk. The control file itself stays away, so that readers take the log for what it
-// is, one that is not recovered.
-func (r *recovery) poison(failed error) error {
-	errno := syscall.EIO
-	errors.As(failed, &errno)
-	if err := control.Create(r.w.dir.ControlFailed(), r.w.meta.LogID, r.w.modes.Data, control.State{Poison: uint32(errno)}); err != nil {
-		failed = fmt.Errorf("%w; and this could not be kept in mind: %w", failed, err)
-	}
-	return fmt.Errorf("%w: %w", control.ErrSyncFailed, failed)
-}
-
-// settle makes what was found in a segment durable, and marks it so.
-func (r *recovery) settle(h *handle, end segment.Cursor) error {
-	dir, err := files.OpenDir(string(r.w.dir))
-	if err != nil {
-		return err // no sync was begun
-	}
-	defer dir.Close()
-	if err = files.SyncData(h.file); err == nil {
-		err = files.SyncOpenDir(dir)
-	}
-	if err != nil {
-		return r.poison(err)
-	}
-	h.ResetMarks(end) // and not only forward: the mark may have been damaged
 	return nil
 }
