@@ -158,8 +158,8 @@ func IsUnusedZero(src []byte) bool {
 	return true
 }
 
-// IsHeaderWhole reports whether header and copy both are as they were written.
-// Segments of logs without the feature have no copy.
+// IsHeaderWhole reports whether the header is as it was written, and the copy, if
+// there is one, too. Segments of logs without the feature have none.
 func IsHeaderWhole(src []byte) bool {
 	h, err := decodeFixed(src)
 	if err != nil || len(src) < offCopy+endOfFixed {

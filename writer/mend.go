@@ -124,7 +124,7 @@ func remedies(r *survey.Report) []Finding {
 type mender struct {
 	w       *Writer
 	cut     cutter
-	control string // where the control file was moved to; "" if there was none of this boot
+	control string // where the control file was moved to, which may be of another boot; "" if there was none
 }
 
 func (m *mender) isPoisoned(path string) (bool, error) {

@@ -71,10 +71,9 @@ func Delete(dir layout.Dir, name string, meta *layout.Meta) error {
 	return files.SyncDir(dir.Groups())
 }
 
-// LockIdle takes the lock of a group that is there and has no active member, else
-// the error is ErrActive. One
-// look does not tell that it has one: who asks IsActive, or makes the group, holds
-// the lock for a moment too.
+// LockIdle takes the lock of a group that is there. With an active member the error
+// is ErrActive. One look does not tell that there is one: who asks IsActive, or makes
+// the group, holds the lock for a moment too.
 func LockIdle(dir layout.Dir, name string, meta *layout.Meta) (*filelock.Lock, error) {
 	const looks, pause = 20, 5 * time.Millisecond
 	if err := layout.CheckGroupName(name); err != nil {
