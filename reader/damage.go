@@ -94,7 +94,8 @@ func (r *Reader) markerIsMissing() bool {
 			if torn {
 				r.quiet = r.at
 			}
-			return !torn && err == nil
+			// If a producer came meanwhile, what it wrote may begin just here.
+			return !torn && err == nil && !r.at.v.Committed(r.at.position)
 		}
 		r.ctl = ctl
 	}

@@ -49,14 +49,12 @@ func (s *Source) tail() (*view, segment.Cursor, error) {
 			return nil, segment.Cursor{}, err
 		}
 		if ctl == nil {
-			v, err := s.lastMarked()
-			if v == nil && err == nil {
-				err = s.neverWritten()
+			v, c, err := s.unrecoveredTail()
+			if s.hasControl() { // a producer came meanwhile: what that looked at was in change
+				s.release(v)
+				continue
 			}
-			if v == nil || err != nil {
-				return nil, segment.Cursor{}, err
-			}
-			return s.walk(v, (*segment.Segment).Durable, true)
+			return v, c, err
 		}
 		active, err := ctl.ActiveBase()
 		if err != nil {
@@ -125,37 +123,6 @@ func knownOnDisk(v *view, base int64) (known bool) {
 	return known && err == nil
 }
 
-// lastMarked returns the newest segment in which something is known to be on
-// disk, or else the oldest segment; nil if there is none.
-func (s *Source) lastMarked() (*view, error) {
-	bases, err := s.row()
-	if err != nil {
-		return nil, err
-	}
-	for i := len(bases) - 1; i >= 0; i-- {
-		v, err := s.view(bases[i])
-		if err != nil {
-			if i == 0 || ofSystem(err) {
-				return nil, s.unusable(bases[i], err)
-			}
-			continue
-		}
-		marked := false
-		err = fault.Run(func() error {
-			marked = v.Durable().Count > 0
-			return nil
-		})
-		if err == nil && (marked || i == 0) {
-			return v, nil
-		}
-		s.release(v)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
-}
-
 // A place is where a reader stands: before the batch at Position, whose first
 // record has the offset base.
 type place struct {
@@ -199,11 +166,17 @@ func (s *Source) find(offset int64) (place, error) {
 	return p, err
 }
 
-// neverWritten returns nil if a log without segments is one that no producer has
-// opened yet, and else the damage that it is.
+// neverWritten returns nil if a log in which no segment was found is one that no
+// producer had opened then, and else the damage that it is.
+//
+// The first producer names its segment, and only then the control file. So where
+// that is found, a segment must be in a list that is younger.
 func (s *Source) neverWritten() error {
 	if _, err := files.Lstat(s.dir.Control()); errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if bases, err := s.dir.Segments(); err != nil || len(bases) > 0 {
+		return err
 	}
 	return &segment.DamageError{Segment: layout.SegmentName(0), Last: -1, Reason: "all segment files are missing"}
 }

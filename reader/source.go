@@ -5,8 +5,9 @@
 // only, as two processes do.
 //
 // Reading order: source.go (what the readers of a process share), seek.go and
-// lookup.go (from an offset or a time to a position), reader.go (one reader),
-// damage.go (what it does when bytes do not verify).
+// lookup.go (from an offset or a time to a position), row.go and unrecovered.go
+// (what a power loss left), reader.go (one reader), damage.go (what it does when
+// bytes do not verify).
 package reader
 
 import (

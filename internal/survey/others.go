@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/seed27ccf144/mlog/index"
-	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/group"
@@ -67,26 +66,6 @@ func Meta(dir layout.Dir) (layout.Meta, error) {
 	s := surveyor{dir: dir}
 	err = s.readMeta(bases)
 	return s.meta, err
-}
-
-// checkLock reports a lock that names a producer which never was.
-func (s *surveyor) checkLock(ctl *control.Control) error {
-	if s.opts.Control != "" && s.opts.Control != s.dir.Control() {
-		return nil // it is out of use already
-	}
-	return fault.Run(func() error {
-		for _, lock := range []control.Lock{ctl.Lock, ctl.SyncLock} {
-			slot := lock.Owner()
-			if slot == 0 {
-				continue
-			}
-			if _, err := os.Lstat(s.dir.Slot(int(slot))); slot > control.MaxSlots || errors.Is(err, fs.ErrNotExist) {
-				s.file(Derived, path.Base(s.dir.Control()), fmt.Errorf("a lock is held by producer %d, which there never was", slot))
-				return nil
-			}
-		}
-		return nil
-	})
 }
 
 // others looks at the files beside the segments.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/seam"
-	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
 
@@ -43,14 +42,39 @@ func TestRetentionOvertakesSurvey(t *testing.T) {
 	}
 }
 
+// The log rolls after the survey has listed its segments, so that the active one is none
+// of them; and that one is dropped before they are listed again.
+func TestRetentionOvertakesActiveSegment(t *testing.T) {
+	dir, w := newLog(t)
+	var listings atomic.Int64
+	stop := seam.Watch(filepath.Dir(string(dir)), func(c seam.Call, do func() error) error {
+		if c.Op != "getdents" || c.Path != string(dir) {
+			return do()
+		}
+		switch listings.Add(1) {
+		case 1:
+			err := do()
+			appendLong(t, w, 5)
+			return err
+		case 2:
+			dropAll(t, dir, w)
+		}
+		return do()
+	})
+	defer stop()
+	r := run(t, dir)
+	if listings.Load() < 2 {
+		t.Fatal("the segments were listed once, so this tested nothing")
+	}
+	if len(r.Damage) > 0 || r.Torn != nil {
+		t.Errorf("the survey found %+v", r)
+	}
+}
+
 // dropAll makes two segments more and drops the others.
 func dropAll(t *testing.T, dir layout.Dir, w *writer.Writer) {
 	t.Helper()
-	for range 5 {
-		if _, err := w.Append(context.Background(), []segment.Record{{Value: make([]byte, 25_000)}}); err != nil {
-			t.Error(err)
-		}
-	}
+	appendLong(t, w, 5)
 	bases, err := dir.Segments()
 	if err != nil {
 		t.Error(err)

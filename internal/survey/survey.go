@@ -2,7 +2,8 @@
 // changes nothing and may do so while producers write.
 //
 // Reading order: survey.go (what is found, and the walk over the segments),
-// walk.go (the walk over the batches of one), others.go (the files beside the
+// words.go (what the producers' words say), walk.go (the walk over the batches of
+// one), marks.go (the words of one), others.go (the files beside the
 // segments).
 package survey
 
@@ -14,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -97,8 +97,24 @@ type surveyor struct {
 
 // Run surveys the log in dir. Its error is one of the system, or that of ctx;
 // whatever is wrong with the log itself is in the report.
+//
+// Where the first producer of this boot comes meanwhile, it makes or recovers the log
+// under the survey's eyes, which then begins anew: there is one such moment in a boot.
 func Run(ctx context.Context, dir layout.Dir, opts Options) (*Report, error) {
-	s := &surveyor{dir: dir, opts: opts, ctx: ctx}
+	for {
+		s := &surveyor{dir: dir, opts: opts, ctx: ctx}
+		report, err := s.run()
+		if err != nil || !s.rebooted {
+			return report, err
+		}
+		if opened, err := s.isOpened(); err != nil || !opened {
+			return report, err
+		}
+	}
+}
+
+func (s *surveyor) run() (*Report, error) {
+	dir := s.dir
 	bases, err := dir.Segments()
 	if _, merr := dir.ReadMeta(); err != nil && errors.Is(merr, layout.ErrNotLog) {
 		return nil, merr
@@ -111,6 +127,11 @@ func Run(ctx context.Context, dir layout.Dir, opts Options) (*Report, error) {
 	}
 	if err := s.readControl(); err != nil {
 		return nil, err
+	}
+	if !s.rebooted && len(bases) == 0 { // the first producer names its segment, and only then the control file
+		if bases, err = dir.Segments(); err != nil {
+			return nil, err
+		}
 	}
 	if len(bases) > 0 {
 		s.next, s.report.Start = bases[0], bases[0]
@@ -267,65 +288,4 @@ func (s *surveyor) following(bases []int64, base int64) (int64, bool) {
 func (s *surveyor) add(kind Kind, base int64, what segment.DamageError) *Damage {
 	s.report.Damage = append(s.report.Damage, Damage{Kind: kind, What: what, Base: base})
 	return &s.report.Damage[len(s.report.Damage)-1]
-}
-
-// readControl finds out whether the log has been opened in this boot.
-func (s *surveyor) readControl() error {
-	path := s.opts.Control
-	if path == "" {
-		path = s.dir.Control()
-	}
-	ctl, err := control.Open(path, s.meta.LogID, false)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, control.ErrStale) {
-		s.rebooted = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer ctl.Close()
-	if s.active, err = ctl.ActiveBase(); err != nil {
-		return err
-	}
-	if s.durable, err = ctl.DurableOffset(); err != nil {
-		return err
-	}
-	return s.checkLock(ctl)
-}
-
-// doubtActive finds out whether the segment that control names is there. If not, it
-// may have been lost, which the end marker that leads to it tells, or the word is
-// damaged.
-func (s *surveyor) doubtActive(bases []int64) error {
-	s.noActive = -1
-	if s.rebooted || len(bases) == 0 || slices.Contains(bases, s.active) {
-		return nil
-	}
-	now, err := s.dir.Segments()
-	if err != nil || slices.Contains(now, s.active) { // a roll came between
-		return err
-	}
-	s.noActive, s.active = s.active, bases[len(bases)-1]
-	return nil
-}
-
-// findMarked looks for the last segment in which something is known to be on
-// disk: what comes before it was, too.
-func (s *surveyor) findMarked(bases []int64) {
-	s.marked = -1
-	if !s.rebooted {
-		return
-	}
-	for _, base := range slices.Backward(bases) {
-		v, err := openView(s.dir, base)
-		if err != nil {
-			continue
-		}
-		durable := v.durable()
-		v.close()
-		if durable.Count > 0 {
-			s.marked = base
-			return
-		}
-	}
 }
