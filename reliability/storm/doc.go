@@ -25,4 +25,7 @@
 // how long it is, and the rest of it follows from that, so a torn, forged or
 // foreign one is seen. The log itself is read by reliability/check, which shares no
 // code with the engine. See judge_test.go.
+//
+// How soon the survivors of a death append again is measured, and judged beside what
+// the machine gave a process that has nothing to do with the log. See bare_test.go.
 package storm

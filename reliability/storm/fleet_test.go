@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	mlog "github.com/seed27ccf144/mlog/log"
@@ -29,6 +30,7 @@ type life struct {
 	round  int
 	fleet  []*process // of this round, living or to be replaced
 	past   []*process // of this round, replaced
+	bare   *process   // of this round
 	deaths []death
 	truth  *truth
 	seen   check.Control // as it was when the last round was judged
@@ -96,7 +98,11 @@ func (l *life) spawn(role string) (*process, error) {
 // in full swing; other times the first kills meet them while they open, or
 // create, the log.
 func (l *life) launch() error {
-	l.fleet, l.past, l.deaths = nil, nil, nil
+	l.fleet, l.past, l.bare, l.deaths = nil, nil, nil, nil
+	var err error
+	if l.bare, err = l.spawn(bareRole); err != nil {
+		return err
+	}
 	for _, role := range l.roles {
 		p, err := l.spawn(role)
 		if err != nil {
@@ -191,12 +197,27 @@ func (l *life) disband() error {
 
 var isConsumer = map[string]bool{"start": true, "laggard": true, "end": true, "synced": true, "member": true}
 
+// dismissBare ends the bare process, after all others.
+func (l *life) dismissBare() error {
+	l.bare.in.Close()
+	if err := l.bare.leave(); err != nil {
+		return err
+	}
+	return l.bare.complaint()
+}
+
 // all returns every process of this round.
-func (l *life) all() []*process { return append(append([]*process(nil), l.past...), l.fleet...) }
+func (l *life) all() []*process {
+	all := slices.Concat(l.past, l.fleet)
+	if l.bare != nil {
+		all = append(all, l.bare)
+	}
+	return all
+}
 
 // bury ends whatever still runs, whether it is stopped or not.
 func (l *life) bury() {
-	for _, p := range l.fleet {
+	for _, p := range l.all() {
 		if p.isLive() {
 			p.killed = time.Now()
 			_ = p.cmd.Process.Kill()

@@ -80,7 +80,7 @@ func (l *life) judgeUnborn() error {
 		return err
 	}
 	for p, entries := range reports {
-		if len(entries) > 0 {
+		if len(entries) > 0 && p != l.bare {
 			return fmt.Errorf("%s was told something of a log that is none", p)
 		}
 	}

@@ -93,3 +93,48 @@ func TestWaited(t *testing.T) {
 		}
 	}
 }
+
+// What the machine withheld from the bare process, at a death after 100 ms whose survivors
+// went on 10 ms later.
+func TestWithheld(t *testing.T) {
+	at := func(ms int) time.Time { return time.Unix(1000, 0).Add(time.Duration(ms) * time.Millisecond) }
+	for _, row := range []struct {
+		name  string
+		beats []int
+		want  time.Duration // in milliseconds
+	}{
+		{"in time", []int{98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111}, 0},
+		{"late in between", []int{99, 100, 101, 107, 108, 109, 110, 111}, 5},
+		{"late twice", []int{99, 100, 103, 104, 105, 106, 107, 110, 111}, 4},
+		{"late from before on", []int{80, 104, 105, 106, 107, 108, 109, 110}, 4},
+		{"late up to the end", []int{99, 100, 101, 150}, 8},
+		{"late before and behind only", []int{10, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 300}, 0},
+		{"late all the time", []int{50, 200}, 10},
+		{"began later", []int{106, 107, 108, 109, 110}, 6},
+		{"ended before", []int{99, 100, 101, 102}, 7},
+		{"never at work", nil, 10},
+	} {
+		var beats []entry
+		for _, ms := range row.beats {
+			beats = append(beats, entry{Kind: beat, End: at(ms).UnixNano()})
+		}
+		if got := withheld(beats, at(100), at(110)); got != row.want*time.Millisecond {
+			t.Errorf("%s: %v, want %d ms", row.name, got, row.want)
+		}
+	}
+}
+
+// A violation is told in one line, whatever a process left behind when it ended.
+func TestInOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"offset 7 where 6 is due":                              "offset 7 where 6 is due",
+		"process 5 (member): exit status 1: damage\nno room\n": "process 5 (member): exit status 1: damage; no room",
+		"process 5 (member): exit status 2: panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\n":               "process 5 (member): exit status 2: panic: oh",
+		"process 5 (member): exit status 2: level=WARN msg=flush\nfatal error: all asleep\n\ngoroutine 1 [select]:\nf()": "process 5 (member): exit status 2: level=WARN msg=flush; fatal error: all asleep",
+		"process 5 (end): exit status 66: ==================\nWARNING: DATA RACE\nRead at 0x1 by goroutine 9:\n":         "process 5 (end): exit status 66: ==================; WARNING: DATA RACE",
+	} {
+		if got := inOneLine(text); got != want {
+			t.Errorf("%q is told as %q, want %q", text, got, want)
+		}
+	}
+}

@@ -29,6 +29,7 @@ var roles = map[string]role{
 	"member":  consumeInGroup,
 	"keeper":  keepRetaining,
 	"auditor": keepVerifying,
+	bareRole:  beBare,
 }
 
 // progresses are the roles whose processes append all the time, so that they must

@@ -15,9 +15,27 @@ const survivorBound = 50 * time.Millisecond
 
 // A progress is how long survivors took to append again after deaths.
 type progress struct {
-	first []time.Duration // of each death: the first survivor to append
-	last  []time.Duration // of each death: the last of them to do so
-	held  []time.Duration // the same, of each death of one that held the lock
+	first []wait // of each death: the first survivor to append
+	last  []wait // of each death: the last of them to do so
+	held  []wait // the same, of each death of one that held the lock
+}
+
+// A wait is what a survivor took after a death.
+type wait struct {
+	took     time.Duration
+	withheld time.Duration // of that, by the machine: see bare_test.go
+}
+
+func (w wait) onClock() time.Duration   { return w.took }
+func (w wait) onMachine() time.Duration { return w.took - w.withheld }
+
+// times returns what the waits took by this measure.
+func times(waits []wait, measure func(wait) time.Duration) []time.Duration {
+	var times []time.Duration
+	for _, w := range waits {
+		times = append(times, measure(w))
+	}
+	return times
 }
 
 // A worker is a producer with its acknowledgements in the order of their times.
@@ -51,10 +69,14 @@ func (g *progress) measure(l *life, reports map[*process][]entry) {
 		if l.anyStopped(death.at, death.at.Add(longest)) {
 			continue
 		}
-		g.first = append(g.first, slices.Min(waits))
-		g.last = append(g.last, longest)
+		measured := func(took time.Duration) wait {
+			return wait{took, withheld(reports[l.bare], death.at, death.at.Add(took))}
+		}
+		last := measured(longest)
+		g.first = append(g.first, measured(slices.Min(waits)))
+		g.last = append(g.last, last)
 		if death.held {
-			g.held = append(g.held, longest)
+			g.held = append(g.held, last)
 		}
 	}
 }
@@ -93,8 +115,10 @@ func (l *life) anyStopped(from, to time.Time) bool {
 }
 
 func (g *progress) String() string {
-	describe := func(waits []time.Duration) string {
-		return fmt.Sprintf("median=%v p99=%v max=%v (%d deaths)", quantile(waits, 0.5), quantile(waits, 0.99), quantile(waits, 1), len(waits))
+	describe := func(waits []wait) string {
+		took, onMachine := times(waits, wait.onClock), times(waits, wait.onMachine)
+		return fmt.Sprintf("median=%v p99=%v max=%v (%d deaths; without what the machine withheld median=%v max=%v)",
+			quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1), len(waits), quantile(onMachine, 0.5), quantile(onMachine, 1))
 	}
 	return fmt.Sprintf("first survivor appended after %s, last survivor after %s, last survivor of a death with the lock after %s",
 		describe(g.first), describe(g.last), describe(g.held))

@@ -21,6 +21,7 @@ const (
 	joined                       // a group's new member begins at Offset; -1: nothing was committed
 	committing                   // Commit(Offset) is about to be called
 	committed                    // it returned
+	beat                         // the bare process had the machine
 )
 
 // An entry is one line of what a process was told. Its fields are those of an
