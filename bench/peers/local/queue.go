@@ -38,10 +38,7 @@ var posixQueues = packets{
 		if isolated() {
 			setLimit("/proc/sys/fs/mqueue/msg_max", queueRecords)
 			setLimit("/proc/sys/fs/mqueue/msgsize_max", max(8192, e.Size))
-			attr.MaxMessages = queueRecords
-			if err := unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &unix.Rlimit{Cur: 1 << 30, Max: 1 << 30}); err != nil {
-				attr.MaxMessages = 10
-			}
+			attr.MaxMessages = affordable(e)
 		}
 		for c := range e.Consumers {
 			name := fmt.Sprintf("mlog-bench-%d-%d", os.Getpid(), c)
@@ -68,6 +65,24 @@ var posixQueues = packets{
 		fd, err := mqOpen(e.Get("queue"+strconv.Itoa(consumer)), flags, nil)
 		return posixQueue(fd), err
 	},
+}
+
+// affordable returns how many records a queue can have, since each user's queues may take so many bytes in all.
+func affordable(e *harness.Env) int64 {
+	const overhead = 128 // bytes of a message besides its text, as getrlimit(2) has it, and some more
+	raised := unix.Rlimit{Cur: 1 << 30, Max: 1 << 30}
+	if unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &raised) == nil {
+		return queueRecords
+	}
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &limit) != nil {
+		return 10
+	}
+	limit.Cur = limit.Max
+	if unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &limit) != nil {
+		return 10
+	}
+	return min(queueRecords, max(1, int64(limit.Cur)/int64(e.Consumers)/int64(e.Size+overhead)))
 }
 
 func mqOpen(name string, flags int, attr *mqAttr) (int, error) {
