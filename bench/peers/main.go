@@ -23,6 +23,7 @@ type Settings struct {
 	Cases    string
 	Quick    bool
 	Prepare  bool
+	Prepared bool
 	Rounds   int
 	Seconds  float64
 	Limit    time.Duration
@@ -54,6 +55,7 @@ func parse(args []string, usage io.Writer) (Settings, error) {
 	f.StringVar(&s.Cases, "cases", "", "measure the cases in whose name `REGEX` is found, as \"stream 256\"")
 	f.BoolVar(&s.Quick, "quick", false, "one round of 0.2 s")
 	f.BoolVar(&s.Prepare, "prepare", false, "install and build, and measure nothing")
+	f.BoolVar(&s.Prepared, "prepared", false, "everything is installed and built: go on to measure")
 	f.IntVar(&s.Rounds, "rounds", 3, "how often everything is measured")
 	f.Float64Var(&s.Seconds, "seconds", 0.5, "length of a measurement")
 	f.DurationVar(&s.Limit, "limit", 30*time.Second, "kill a measurement that takes longer")
@@ -133,11 +135,12 @@ func collect(ctx context.Context, s Settings, report *Report, progress io.Writer
 	if s.JSON != "" {
 		c.save = func() error { return report.save(s.JSON) }
 	}
-	ready, err := c.prepareAll(ctx)
-	if err != nil || s.Prepare {
-		return err
+	if !s.Prepared {
+		if peers, err = c.prepareAll(ctx); err != nil || s.Prepare {
+			return err
+		}
 	}
-	return errors.Join(c.measure(ctx, ready), c.save())
+	return errors.Join(c.measure(ctx, peers), c.save())
 }
 
 // dataDir makes a directory for what peers keep: where the cache is, since that is on a disk, as temporary

@@ -91,6 +91,7 @@ func (r *Report) rateChart(file, title string, which Case) error {
 	slices.SortStableFunc(all, func(x, y bar) int { return compareDown(y.Median, x.Median) })
 	p := plot.New()
 	p.Title.Text = title
+	p.Title.Padding = vg.Points(6)
 	p.X.Label.Text = "records a second (log scale; line: range of the rounds)"
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, powers{perSecond}
 	p.X.Min, p.X.Max = math.Pow(10, math.Floor(math.Log10(all.least()))), math.Pow(10, math.Ceil(math.Log10(all.most())))
@@ -162,6 +163,7 @@ func (t powers) Ticks(low, high float64) []plot.Tick {
 func (r *Report) latencyChart(file, title string, which Case) error {
 	p := plot.New()
 	p.Title.Text = title
+	p.Title.Padding = vg.Points(6)
 	p.X.Label.Text = "percentile"
 	p.Y.Label.Text = "latency (log scale)"
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, powers{func(ns float64) string { return duration(ns) }}
@@ -196,10 +198,10 @@ func (r *Report) latencyChart(file, title string, which Case) error {
 	}
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.TextStyle.Font.Size = vg.Points(8)
-	p.Legend.XOffs, p.Legend.YOffs = vg.Points(6), -vg.Points(4)
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(6), -vg.Points(24) // below the title
 	low, high := p.Y.Min, p.Y.Max
 	p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(low))), math.Pow(10, math.Ceil(math.Log10(high)))
-	p.X.Min, p.X.Max = -1.6, nines(percentiles[len(percentiles)-2].rank)+0.1 // the legend stands to the left
+	p.X.Min, p.X.Max = -1.6, nines(percentiles[len(percentiles)-2].rank)+0.3 // the legend stands to the left
 	return p.Save(9*vg.Inch, 6*vg.Inch, file)
 }
 
@@ -207,13 +209,13 @@ func (r *Report) latencyChart(file, title string, which Case) error {
 func style(line *plotter.Line, dots *plotter.Scatter, rec *Record, n int) {
 	line.Color, dots.Color = rec.colour(), rec.colour()
 	line.Width = vg.Points(1.2)
-	if rec.Folder == "mlog" {
-		line.Width = vg.Points(2.5)
-	}
 	dashes := [][]vg.Length{nil, {vg.Points(5), vg.Points(2)}, {vg.Points(2), vg.Points(2)}, {vg.Points(7), vg.Points(2), vg.Points(2), vg.Points(2)}}
 	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{}, draw.RingGlyph{}, draw.PyramidGlyph{}}
 	line.Dashes = dashes[n%len(dashes)]
 	dots.Shape = shapes[n%len(shapes)]
+	if rec.Folder == "mlog" {
+		line.Width, line.Dashes, dots.Shape = vg.Points(2.5), nil, draw.CircleGlyph{}
+	}
 }
 
 // nines is how many nines a percentile has: 0.3 for the median, 1 for p90, 2 for p99.
