@@ -46,7 +46,7 @@ func (p *Producer) Fill(dst []byte) bool {
 	var due int64
 	switch {
 	case p.Work == Latency:
-		due = p.plan.wait(p.seq)
+		due = p.plan.due(p.seq)
 		p.ended = p.seq+1 >= p.plan.count || phase == phaseStop
 	case p.Count > 0:
 		p.ended = p.seq+1 >= uint64(p.Count) || phase == phaseStop
@@ -54,6 +54,9 @@ func (p *Producer) Fill(dst []byte) bool {
 		p.ended = phase == phaseStop
 	}
 	p.make.put(dst, p.Index, p.seq, due, p.ended)
+	if p.Work == Latency { // the record is made before it is due: to make it is not the peer's time
+		p.plan.wait(p.seq)
+	}
 	p.seq++
 	if p.window > 0 && p.seq%progressEvery == 0 {
 		p.yield()
