@@ -11,14 +11,19 @@ import (
 // Main runs the measurement that the command line asks for, NAME FLAGS…, and does not return.
 func Main(peers ...Peer) {
 	runtime.LockOSThread() // roles die with the thread that started them: it must live as long as the process
-	if err := run(os.Args[1:], os.Stdout, peers); err != nil {
+	if err := Run(os.Args[1:], os.Stdout, peers...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func run(args []string, out io.Writer, peers []Peer) error {
+// IsRole reports whether this process is a producer or consumer that Run has started. A test that calls Run must call
+// Main first thing if so, for it is the test program that is started again.
+func IsRole() bool { return os.Getenv(roleVar) != "" }
+
+// Run makes the measurement that args ask for, NAME FLAGS…, and prints the result.
+func Run(args []string, out io.Writer, peers ...Peer) error {
 	if len(args) == 0 {
 		return errors.New("usage: NAME FLAGS…")
 	}

@@ -18,7 +18,7 @@ import (
 
 // TestMain plays the roles that the tests start: they are this program.
 func TestMain(m *testing.M) {
-	if os.Getenv(roleVar) != "" {
+	if IsRole() {
 		Main(testPeers()...)
 	}
 	os.Exit(m.Run())
@@ -156,7 +156,7 @@ func bench(t *testing.T, args ...string) (Result, error) {
 	t.Helper()
 	args = append(args, "-dir", t.TempDir())
 	var out bytes.Buffer
-	if err := run(args, &out, testPeers()); err != nil {
+	if err := Run(args, &out, testPeers()...); err != nil {
 		return Result{}, err
 	}
 	var r Result

@@ -3,8 +3,10 @@ package main
 
 import "github.com/seed27ccf144/mlog/bench/peers/harness"
 
-func main() {
-	harness.Main(
+func main() { harness.Main(peers()...) }
+
+func peers() []harness.Peer {
+	return []harness.Peer{
 		streamPeer("pipe", pipes, false),
 		streamPeer("pipe-buffered", pipes, true),
 		streamPeer("fifo", fifos, false),
@@ -19,5 +21,5 @@ func main() {
 		ringPeer("ring", newYielding),
 		ringPeer("ring-futex", newFutexes),
 		ringPeer("eventfd", newEventfds),
-	)
+	}
 }

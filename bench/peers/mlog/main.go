@@ -18,9 +18,9 @@ const (
 // version is that of the working copy; the run script sets it.
 var version = "unknown"
 
-func main() {
-	harness.Main(peer("mlog", 1), peer("mlog-batch", batchSize))
-}
+func main() { harness.Main(peers()...) }
+
+func peers() []harness.Peer { return []harness.Peer{peer("mlog", 1), peer("mlog-batch", batchSize)} }
 
 // peer makes a peer that appends so many records at once, unless the flags say how many.
 func peer(name string, batch int) harness.Peer {
