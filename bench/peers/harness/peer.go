@@ -23,6 +23,11 @@ type Peer struct {
 	// open. For Replay they are processes also then, first the one and then the other.
 	InProcess bool
 
+	// Goroutines has the roles run on whatever thread the runtime chooses: for peers whose goroutines wait for each
+	// other, which costs a switch of threads each time for one that is locked to its thread. (With InProcess a role
+	// that is pinned is locked nevertheless.)
+	Goroutines bool
+
 	// Has returns a reason if the peer has no such thing, beyond what the fields above say, or "".
 	Has func(s Settings) string
 

@@ -41,7 +41,9 @@ func (p part) String() string { return p.kind + " " + strconv.Itoa(p.index) }
 
 // play runs a role to its end.
 func play(peer Peer, env *Env, which part, r *role) report {
-	runtime.LockOSThread()
+	if !peer.Goroutines {
+		runtime.LockOSThread()
+	}
 	sharpTimers()
 	hash := env.Verify && !peer.Checksums
 	var rep report
@@ -103,11 +105,18 @@ func child(peer Peer, s Settings, which part) error {
 			return errors.Join(status.Encode(report{Error: err.Error()}), env.clean())
 		}
 	}
-	rep := play(peer, env, which, r)
+	rep := playAside(peer, env, which, r)
 	if err := env.clean(); err != nil && rep.Error == "" {
 		rep.Error = err.Error()
 	}
 	return status.Encode(rep)
+}
+
+// playAside plays a role on a goroutine of its own, for the main one is locked to its thread.
+func playAside(peer Peer, env *Env, which part, r *role) report {
+	done := make(chan report)
+	go func() { done <- play(peer, env, which, r) }()
+	return <-done
 }
 
 // roleFromEnvironment returns the role of this process, and false in the parent.

@@ -181,7 +181,9 @@ func (m *session) startThreads(parts []part, events chan<- event) {
 			return nil
 		}}
 		go func() {
-			runtime.LockOSThread()
+			if m.env.Pin != PinNone {
+				runtime.LockOSThread()
+			}
 			if err := pinThread(m.env.Pin, which.kind); err != nil {
 				events <- event{index: i, err: err}
 				return
