@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
@@ -43,7 +44,14 @@ func produceJetStream(p *harness.Producer) error {
 		return err
 	}
 	defer c.Close()
-	js, err := jetstream.New(c, jetstream.WithPublishAsyncMaxPending(maxPending))
+	failed := make(chan error, 1)
+	js, err := jetstream.New(c, jetstream.WithPublishAsyncMaxPending(maxPending),
+		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *nats.Msg, err error) {
+			select {
+			case failed <- err:
+			default: // the first one tells enough
+			}
+		}))
 	if err != nil {
 		return err
 	}
@@ -51,7 +59,7 @@ func produceJetStream(p *harness.Producer) error {
 	case p.Durable:
 		return publish(p, js)
 	case p.Work == harness.Latency:
-		return publishAsync(p, js)
+		return publishAsync(p, js, failed)
 	default:
 		return publishFast(p, js)
 	}
@@ -74,7 +82,7 @@ func publish(p *harness.Producer, js jetstream.JetStream) error {
 // maxPending is the number of records without an acknowledgement, which comes for each.
 const maxPending = 4000
 
-func publishAsync(p *harness.Producer, js jetstream.JetStream) error {
+func publishAsync(p *harness.Producer, js jetstream.JetStream, failed <-chan error) error {
 	if err := p.Ready(); err != nil {
 		return err
 	}
@@ -90,7 +98,12 @@ func publishAsync(p *harness.Producer, js jetstream.JetStream) error {
 	}
 	select {
 	case <-js.PublishAsyncComplete():
-		return nil
+		select {
+		case err := <-failed:
+			return err
+		default:
+			return nil
+		}
 	case <-time.After(p.Limit):
 		return errors.New("acknowledgements are missing")
 	}
