@@ -16,8 +16,15 @@ func queueName(consumer int) string { return fmt.Sprint("records-", consumer) }
 
 func classicPeer() harness.Peer {
 	return queuePeer(harness.Peer{
-		Name:  "rabbitmq-classic",
-		Notes: "TCP: the server has no Unix sockets; a queue for each consumer, filled by a fanout exchange",
+		Name:    "rabbitmq-classic",
+		Durable: true, // as its documentation says; see Has
+		Notes:   "TCP: the server has no Unix sockets; a queue for each consumer, filled by a fanout exchange",
+		Has: func(s harness.Settings) string {
+			if s.Durable {
+				return "its confirms do not wait for fsync, which it hardly ever calls"
+			}
+			return ""
+		},
 	}, amqp.Table{"x-queue-type": "classic", "x-queue-version": 2})
 }
 
@@ -31,9 +38,13 @@ func quorumPeer() harness.Peer {
 
 func queuePeer(p harness.Peer, arguments amqp.Table) harness.Peer {
 	p.Version, p.Keeps, p.Goroutines = version, true, true
+	has := p.Has
 	p.Has = func(s harness.Settings) string {
-		if s.Work == harness.Replay {
+		switch {
+		case s.Work == harness.Replay:
 			return "a queue is emptied by reading it"
+		case has != nil:
+			return has(s)
 		}
 		return ""
 	}

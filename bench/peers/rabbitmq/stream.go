@@ -17,7 +17,13 @@ func streamPeer() harness.Peer {
 	return harness.Peer{
 		Name: "rabbitmq-stream", Version: version,
 		Notes: "TCP: the server has no Unix sockets",
-		Keeps: true, Checksums: true, Goroutines: true,
+		Keeps: true, Durable: true, Checksums: true, Goroutines: true,
+		Has: func(s harness.Settings) string {
+			if s.Durable {
+				return "it leaves it to the system when records reach the disk"
+			}
+			return ""
+		},
 		Setup: setupStream, Produce: produceStream, Consume: consumeStream,
 	}
 }

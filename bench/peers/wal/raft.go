@@ -14,11 +14,70 @@ import (
 func raftPeer() harness.Peer {
 	return harness.Peer{
 		Name: "raft-wal", Version: version("github.com/hashicorp/raft-wal"),
-		Notes: "always waits for fsync, also when not asked to (so latency grows when records come faster than that); " +
-			"threads of one process; waking readers is the driver's",
+		Notes: "always waits for fsync, also when not asked to; threads of one process; waking readers is the driver's",
 		Keeps: true, Durable: true, Spins: true, InProcess: true, Goroutines: true,
-		Setup: open(openRaft), Produce: produce, Consume: consume,
+		Has: func(s harness.Settings) string {
+			if s.Spin {
+				return "its appends wait for the disk, not for readers"
+			}
+			return ""
+		},
+		Setup: open(openRaft), Consume: consume,
+		Produce: func(p *harness.Producer) error {
+			if p.Work == harness.Latency {
+				return produceGathered(p)
+			}
+			return produce(p)
+		},
 	}
+}
+
+// gathered is the most records that wait for an append.
+const gathered = 1000
+
+// produceGathered appends at once what has become due since the last append began, as Raft's leader does: one by one,
+// records would come faster than the disk syncs, and only the length of the queue would be measured.
+func produceGathered(p *harness.Producer) error {
+	s := p.Shared.(*sharedBook)
+	due, free := make(chan []byte, gathered), make(chan []byte, gathered)
+	for range gathered {
+		free <- make([]byte, p.Size)
+	}
+	if err := p.Ready(); err != nil {
+		return err
+	}
+	appended := make(chan error, 1)
+	go func() { appended <- s.appendDue(due, free) }()
+	for {
+		select {
+		case record := <-free:
+			if p.Fill(record) {
+				due <- record
+				continue
+			}
+			close(due)
+			return <-appended
+		case err := <-appended:
+			return err
+		}
+	}
+}
+
+// appendDue appends what comes from due until that is closed, and gives the buffers back.
+func (s *sharedBook) appendDue(due <-chan []byte, free chan<- []byte) error {
+	for record := range due {
+		records := [][]byte{record}
+		for len(due) > 0 {
+			records = append(records, <-due)
+		}
+		if err := s.add(records); err != nil {
+			return err
+		}
+		for _, r := range records {
+			free <- r
+		}
+	}
+	return nil
 }
 
 func openRaft(e *harness.Env) (book, error) {
