@@ -28,22 +28,20 @@ prepare() {
 	[ "$(cat "$cache/built" 2>/dev/null)" != "$want" ] || return 0
 	mkdir -p "$cache"
 	next=$(mktemp -d "$cache/next.XXXXXX")
+	trap "rm -rf '$next'" EXIT # also when it is ended half-way
 	if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
 		-DoutputDirectory="$next/lib" >"$cache/maven.log" 2>&1; then
-		rm -rf "$next"
 		echo "its jars could not be fetched: $(grep -m1 ERROR "$cache/maven.log" | cut -c1-200)" >&2
 		return 1
 	fi
 	# sun.misc.Unsafe is meant: the libraries hand out addresses
 	if ! javac -XDignore.symbol.file -proc:none -d "$next/classes" -cp "$next/lib/*" \
 		"$common"/src/bench/*.java "$here"/src/*.java 2>"$cache/javac.log"; then
-		rm -rf "$next"
 		echo "it does not compile: $(head -1 "$cache/javac.log")" >&2
 		return 1
 	fi
 	rm -rf "$cache/classes" "$cache/lib"
 	mv "$next/classes" "$next/lib" "$cache/"
-	rmdir "$next"
 	echo "$want" >"$cache/built"
 }
 

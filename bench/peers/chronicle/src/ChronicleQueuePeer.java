@@ -64,13 +64,13 @@ public final class ChronicleQueuePeer implements Peer {
 
     @Override
     public void consume(Env env, Consumer consumer) {
-        try (ChronicleQueue queue = open(env)) {
-            if (env.settings.is("replay")) {
-                for (int i = 0; i < 3; i++) {
-                    consumer.rehearse();
-                    read(queue, env.settings, consumer);
-                }
+        for (int i = 0; env.settings.is("replay") && i < 3; i++) {
+            consumer.rehearse();
+            try (ChronicleQueue queue = open(env)) { // each time anew: only the compiled code is to be warm
+                read(queue, env.settings, consumer);
             }
+        }
+        try (ChronicleQueue queue = open(env)) {
             consumer.ready();
             read(queue, env.settings, consumer);
         }

@@ -14,6 +14,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -47,6 +48,11 @@ public final class KafkaPeer implements Peer {
     @Override
     public boolean checksums() {
         return true; // CRC-32C of each batch of records, by the producer, the broker and the consumer
+    }
+
+    @Override
+    public double warmSeconds() {
+        return 10; // broker and client both have much to compile
     }
 
     @Override
@@ -94,17 +100,18 @@ public final class KafkaPeer implements Peer {
             client.partitionsFor(PARTITION.topic());
             byte[] payload = new byte[env.settings.size]; // send copies it
             ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(PARTITION.topic(), PARTITION.partition(), null, payload);
+            Callback callback = (metadata, e) -> {
+                if (e != null) {
+                    failure.compareAndSet(null, e);
+                }
+            };
             producer.ready();
             while (producer.more() && failure.get() == null) {
                 producer.fill(payload);
                 if (env.settings.durable) {
                     client.send(record).get();
                 } else {
-                    client.send(record, (metadata, e) -> {
-                        if (e != null) {
-                            failure.compareAndSet(null, e);
-                        }
-                    });
+                    client.send(record, callback);
                 }
             }
             client.flush();

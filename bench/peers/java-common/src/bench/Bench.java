@@ -20,7 +20,7 @@ public final class Bench {
     public static void main(Peer peer, String[] args) {
         Settings settings;
         try {
-            settings = Settings.parse(List.of(args));
+            settings = Settings.parse(List.of(args), peer.warmSeconds());
         } catch (IllegalArgumentException e) {
             fail(peer, e);
             return;
@@ -90,7 +90,7 @@ public final class Bench {
     }
 
     /** Removes a directory with all in it. What is gone already is no error. */
-    private static void remove(Path root) {
+    static void remove(Path root) {
         try {
             Files.walkFileTree(root, new SimpleFileVisitor<>() {
                 @Override

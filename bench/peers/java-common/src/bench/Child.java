@@ -32,7 +32,8 @@ final class Child implements AutoCloseable {
         command.add(ProcessHandle.current().info().command().orElse("java"));
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         env.values().forEach((key, value) -> command.add("-D" + Env.PREFIX + key + "=" + value));
-        command.addAll(List.of("-Dbench.role=" + role, "-Dbench.dir=" + env.dir, "-Dbench.shared=" + env.shared,
+        command.addAll(List.of("-Dbench.role=" + role, "-Dbench.parent=" + ProcessHandle.current().pid(),
+                "-Dbench.dir=" + env.dir, "-Dbench.shared=" + env.shared,
                 "-cp", System.getProperty("java.class.path"), main));
         command.addAll(args);
         process = new ProcessBuilder(command).redirectError(errors.toFile()).start();

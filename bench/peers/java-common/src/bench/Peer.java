@@ -24,6 +24,11 @@ public interface Peer {
         return "";
     }
 
+    /** Returns how many seconds it takes, at least, until the virtual machines have compiled what is measured. */
+    default double warmSeconds() {
+        return 3;
+    }
+
     /** Runs in the parent, before anything else: makes what the processes need to know. */
     default void setup(Env env) throws Exception {
     }

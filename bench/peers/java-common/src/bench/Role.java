@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 
 /** One process of a measurement: a producer, a consumer or the server. It ends when its parent does. */
 final class Role {
@@ -29,7 +30,7 @@ final class Role {
             Path shared = Path.of(System.getProperty("bench.shared"));
             Env env = new Env(settings, Path.of(System.getProperty("bench.dir")), shared);
             Role role = new Role(new Control(shared.resolve("control")), out);
-            role.endWithParent();
+            role.endWithParent(env);
             sharpTimers();
             out.println(MARK + role.play(peer, env, kind, index));
             out.flush();
@@ -68,7 +69,7 @@ final class Role {
     }
 
     /** Ends this process when the parent closes its end of the standard input, which its death does too. */
-    private void endWithParent() {
+    private void endWithParent(Env env) {
         Thread watcher = new Thread(() -> {
             try {
                 while (System.in.read() >= 0) {
@@ -84,10 +85,18 @@ final class Role {
             } catch (Exception e) {
                 e.printStackTrace();
             }
+            if (parentIsGone()) {
+                Bench.remove(env.shared); // else it does so itself
+            }
             Runtime.getRuntime().halt(0);
         });
         watcher.setDaemon(true);
         watcher.start();
+    }
+
+    private static boolean parentIsGone() {
+        return !Objects.equals(ProcessHandle.current().parent().map(ProcessHandle::pid).orElse(null),
+                Long.getLong("bench.parent"));
     }
 
     /** Has this thread's sleeps end without the usual 50 µs of slack. */

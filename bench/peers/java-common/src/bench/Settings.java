@@ -10,8 +10,8 @@ public final class Settings {
     public int consumers = 1;
     public boolean durable;
     public double seconds = 1;
-    /** Seconds before the measured time. The least is 3: the compiler of the virtual machine takes that long. */
-    public double warm = 3;
+    /** Seconds before the measured time. The least is what the peer needs. */
+    public double warm;
     /** Records that each producer writes, instead of by time; 0 for by time. */
     public long count;
     /** Records a second, for latency. */
@@ -30,8 +30,9 @@ public final class Settings {
     private static final int REPLAY_RECORDS = 1_000_000; // of 256 bytes
 
     /** Reads flags of the forms -name value, -name=value and, for switches, -name. */
-    static Settings parse(List<String> args) {
+    static Settings parse(List<String> args, double warmSeconds) {
         Settings s = new Settings();
+        s.warm = warmSeconds;
         for (int i = 0; i < args.size(); i++) {
             String flag = args.get(i).replaceFirst("^--?", "");
             int equals = flag.indexOf('=');
