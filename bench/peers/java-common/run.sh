@@ -4,19 +4,24 @@
 cache="${MLOG_BENCH_CACHE:-$HOME/.cache/mlog-bench}/$(basename "$here")"
 common="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
+# jdk prints the major version of the compiler.
+jdk() {
+	javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p'
+}
+
 # missing says what this machine lacks, or nothing.
 missing() {
 	local tool version
 	for tool in java javac mvn taskset; do
 		command -v "$tool" >/dev/null || { echo "$tool is not installed"; return; }
 	done
-	version=$(javac -version 2>&1 | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-	[ "${version:-0}" -ge 17 ] || echo "JDK 17 or later is needed, this is $version"
+	version=$(jdk)
+	[ "${version:-0}" -ge 17 ] || echo "JDK 17 or later is needed, this is ${version:-older}"
 }
 
 # fingerprint is of all that the build is made from.
 fingerprint() {
-	{ javac -version 2>&1; cat "$here/pom.xml" "$here"/src/*.java "$common"/src/bench/*.java; } | sha256sum
+	{ jdk; cat "$here/pom.xml" "$here"/src/*.java "$common"/src/bench/*.java; } | sha256sum
 }
 
 # prepare fetches the jars and compiles, if that is not done yet. It prints why it cannot, in one line, to stderr.

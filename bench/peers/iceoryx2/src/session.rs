@@ -20,8 +20,14 @@ struct Event {
 
 /// Makes the measurement and prints its result.
 pub fn measure(s: &Settings, args: &[String]) -> Result<(), Failure> {
-    if s.durable || s.work == Work::Append || s.work == Work::Replay {
-        println!("{{{},\"inapplicable\":\"iceoryx2 keeps nothing\"}}", head(s));
+    let inapplicable = match s.work {
+        _ if s.durable => "iceoryx2 keeps nothing",
+        Work::Append | Work::Replay => "iceoryx2 keeps nothing",
+        _ if s.batch > 1 => "it takes records one by one",
+        _ => "",
+    };
+    if !inapplicable.is_empty() {
+        println!("{{{},\"inapplicable\":\"{inapplicable}\"}}", head(s));
         return Ok(());
     }
     let dir = PathBuf::from(format!("/dev/shm/mlog-bench-iox-{}", std::process::id()));

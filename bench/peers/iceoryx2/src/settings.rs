@@ -101,8 +101,8 @@ impl Settings {
         if !roles.contains(&self.producers) || !roles.contains(&self.consumers) {
             return Err("from 1 to 64 producers and consumers".into());
         }
-        if self.work == Work::Latency && (self.producers, self.consumers) != (1, 1) {
-            return Err("-work latency has one producer and one consumer".into());
+        if [Work::Latency, Work::Replay].contains(&self.work) && (self.producers, self.consumers) != (1, 1) {
+            return Err("latency and replay have one producer and one consumer".into());
         }
         if self.spin && self.work != Work::Latency {
             return Err("-spin is for -work latency".into());

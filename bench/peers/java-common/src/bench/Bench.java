@@ -30,7 +30,7 @@ public final class Bench {
             Role.play(peer, settings, role);
             return;
         }
-        String not = peer.inapplicable(settings);
+        String not = settings.batch > 1 ? "it takes records one by one" : peer.inapplicable(settings);
         if (not != null) {
             System.out.println(Result.without(peer, settings, "inapplicable", not));
             return;
