@@ -15,6 +15,7 @@ import io.aeron.archive.status.RecordingPos;
 import io.aeron.logbuffer.BufferClaim;
 import java.util.concurrent.TimeUnit;
 import org.agrona.concurrent.IdleStrategy;
+import org.agrona.concurrent.YieldingIdleStrategy;
 import org.agrona.concurrent.status.CountersReader;
 
 /** Aeron Archive: what is published over shared memory is recorded, and can be replayed. */
@@ -64,7 +65,7 @@ public final class AeronArchivePeer implements Peer {
                 .archiveClientContext(new AeronArchive.Context().controlResponseChannel(LOCAL_CONTROL))
                 .replicationChannel("aeron:udp?endpoint=localhost:0")
                 .threadingMode(ArchiveThreadingMode.SHARED)
-                .idleStrategySupplier(AeronIpc::backoff)
+                .idleStrategySupplier(() -> env.settings.durable ? new YieldingIdleStrategy() : AeronIpc.backoff())
                 .catalogFileSyncLevel(sync)
                 .fileSyncLevel(sync));
     }

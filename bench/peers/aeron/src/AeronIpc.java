@@ -22,6 +22,9 @@ import org.agrona.concurrent.YieldingIdleStrategy;
 public final class AeronIpc implements Peer {
     static final String CHANNEL = "aeron:ipc";
     static final int STREAM = 1001;
+    /** Large: a producer may be half of it ahead, and is held up if the driver does not run in time to move that on. */
+    private static final int TERM_BYTES = 64 << 20;
+    private static final int FRAGMENTS = 256; // at most, for each poll
 
     public static void main(String[] args) {
         Bench.main(new AeronIpc(), args);
@@ -67,7 +70,7 @@ public final class AeronIpc implements Peer {
                 .dirDeleteOnShutdown(true)
                 .threadingMode(ThreadingMode.SHARED)
                 .sharedIdleStrategy(backoff())
-                .ipcTermBufferLength(Integer.getInteger("bench.aeron.term", 64 << 20))
+                .ipcTermBufferLength(TERM_BYTES)
                 .ipcMtuLength(65504) // so that 16 KiB go in one fragment, which tryClaim needs
                 .termBufferSparseFile(false);
     }
@@ -141,9 +144,8 @@ public final class AeronIpc implements Peer {
     static void receive(Subscription subscription, Settings settings, Consumer consumer) {
         IdleStrategy idle = idle(settings);
         FragmentHandler handler = (buffer, offset, length, header) -> consumer.take(buffer.addressOffset() + offset, length);
-        int limit = Integer.getInteger("bench.aeron.fragments", 256);
         while (!consumer.done()) {
-            int fragments = subscription.poll(handler, limit);
+            int fragments = subscription.poll(handler, FRAGMENTS);
             if (fragments == 0 && subscription.imageCount() < settings.producers) {
                 throw new IllegalStateException("a producer is gone before its last record");
             }

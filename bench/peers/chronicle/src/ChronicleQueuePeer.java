@@ -38,7 +38,6 @@ public final class ChronicleQueuePeer implements Peer {
     private static ChronicleQueue open(Env env) {
         return SingleChronicleQueueBuilder.binary(env.dir.toFile())
                 .rollCycle(LargeRollCycles.LARGE_DAILY)
-                .blockSize(Long.getLong("bench.chronicle.block", 256L << 20))
                 .syncMode(env.settings.durable ? SyncMode.SYNC : SyncMode.NONE)
                 .build();
     }

@@ -57,8 +57,7 @@ fn open(s: &Settings, dir: &FsPath) -> Result<Services, Failure> {
 
 /// Records that a subscriber's queue holds: at most 4 MiB, so that what is in flight stays in the cache.
 fn depth(s: &Settings) -> usize {
-    let wanted = std::env::var("MLOG_BENCH_DEPTH").ok().and_then(|v| v.parse().ok()).unwrap_or(1024);
-    wanted.min((4 << 20) / s.size).max(16)
+    ((4 << 20) / s.size).clamp(16, 1024)
 }
 
 /// Whether consumers block on events instead of polling.
