@@ -137,8 +137,9 @@ public final class AeronArchivePeer implements Peer {
         }
         try (Aeron aeron = AeronIpc.connect(env); AeronArchive archive = connect(aeron, env, 200)) {
             long[] recording = new long[3]; // id, start, stop
-            archive.listRecordingsForUri(0, 1, AeronIpc.CHANNEL, AeronIpc.STREAM, (session, correlation, id, startTime,
-                    stopTime, start, stop, term, segment, termLength, mtu, sessionId, stream, stripped, original, source) -> {
+            archive.listRecordingsForUri(0, 1, AeronIpc.CHANNEL, AeronIpc.STREAM, (session, correlation, id,
+                    startTime, stopTime, start, stop, term, segment, termLength, mtu, sessionId, stream, stripped,
+                    original, source) -> {
                 recording[0] = id;
                 recording[1] = start;
                 recording[2] = stop;

@@ -99,7 +99,8 @@ public final class KafkaPeer implements Peer {
                 new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer())) {
             client.partitionsFor(PARTITION.topic());
             byte[] payload = new byte[env.settings.size]; // send copies it
-            ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(PARTITION.topic(), PARTITION.partition(), null, payload);
+            ProducerRecord<byte[], byte[]> record =
+                    new ProducerRecord<>(PARTITION.topic(), PARTITION.partition(), null, payload);
             Callback callback = (metadata, e) -> {
                 if (e != null) {
                     failure.compareAndSet(null, e);

@@ -58,7 +58,7 @@ public final class Bench {
         Path dir = own ? Files.createTempDirectory("mlog-bench-") : Files.createDirectories(Path.of(settings.dir));
         Session session = null;
         try {
-            Session s = session = new Session(peer, settings, new Env(settings, dir.toAbsolutePath(), shared), args);
+            Session s = session = new Session(peer, settings, new Env(settings, dir.toAbsolutePath(), shared, own), args);
             Runtime.getRuntime().addShutdownHook(new Thread(() -> {
                 s.close();
                 remove(shared);

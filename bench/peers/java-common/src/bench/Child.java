@@ -27,13 +27,15 @@ final class Child implements AutoCloseable {
         errors = env.shared.resolve(role.replace(':', '-') + ".err");
         List<String> command = new ArrayList<>();
         if (!settings.pin.equals("none") && !role.startsWith("server")) {
-            command.addAll(List.of("taskset", "-c", settings.pin.equals("apart") && role.startsWith("consumer") ? "1" : "0"));
+            boolean second = settings.pin.equals("apart") && role.startsWith("consumer");
+            command.addAll(List.of("taskset", "-c", second ? "1" : "0"));
         }
         command.add(ProcessHandle.current().info().command().orElse("java"));
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         env.values().forEach((key, value) -> command.add("-D" + Env.PREFIX + key + "=" + value));
         command.addAll(List.of("-Dbench.role=" + role, "-Dbench.parent=" + ProcessHandle.current().pid(),
-                "-Dbench.dir=" + env.dir, "-Dbench.shared=" + env.shared,
+                "-Dbench.dir=" + env.dir, "-Dbench.ownDir=" + env.ownDir,
+                "-Dbench.shared=" + env.shared,
                 "-cp", System.getProperty("java.class.path"), main));
         command.addAll(args);
         process = new ProcessBuilder(command).redirectError(errors.toFile()).start();

@@ -13,12 +13,14 @@ public final class Env {
     public final Path dir;
     /** A directory in memory. */
     public final Path shared;
+    final boolean ownDir; // dir is temporary
     private final Map<String, String> values = new LinkedHashMap<>();
 
-    Env(Settings settings, Path dir, Path shared) {
+    Env(Settings settings, Path dir, Path shared, boolean ownDir) {
         this.settings = settings;
         this.dir = dir;
         this.shared = shared;
+        this.ownDir = ownDir;
     }
 
     /** Notes what the processes that are started from now on can get. */

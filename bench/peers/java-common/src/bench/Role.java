@@ -28,7 +28,8 @@ final class Role {
         int index = Integer.parseInt(which.substring(which.indexOf(':') + 1));
         try {
             Path shared = Path.of(System.getProperty("bench.shared"));
-            Env env = new Env(settings, Path.of(System.getProperty("bench.dir")), shared);
+            Env env = new Env(settings, Path.of(System.getProperty("bench.dir")), shared,
+                    Boolean.getBoolean("bench.ownDir"));
             Role role = new Role(new Control(shared.resolve("control")), out);
             role.endWithParent(env);
             sharpTimers();
@@ -87,6 +88,9 @@ final class Role {
             }
             if (parentIsGone()) {
                 Bench.remove(env.shared); // else it does so itself
+                if (env.ownDir) {
+                    Bench.remove(env.dir);
+                }
             }
             Runtime.getRuntime().halt(0);
         });

@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 
 /** The parent's side of one measurement. */
@@ -106,7 +108,17 @@ final class Session implements AutoCloseable {
     }
 
     private static void join(List<CompletableFuture<Map<String, Long>>> reports, CompletableFuture<Void> failure) {
-        CompletableFuture.anyOf(failure, CompletableFuture.allOf(reports.toArray(CompletableFuture[]::new))).join();
+        try {
+            CompletableFuture.anyOf(failure, CompletableFuture.allOf(reports.toArray(CompletableFuture[]::new))).join();
+        } catch (CompletionException e) {
+            LockSupport.parkNanos(200_000_000); // a producer may fail because a consumer did, and be first to say so
+            for (int i = reports.size() - 1; i >= 0; i--) {
+                if (reports.get(i).isCompletedExceptionally()) {
+                    reports.get(i).join();
+                }
+            }
+            throw e;
+        }
     }
 
     /** Returns when the measured time begins. */
