@@ -3,10 +3,10 @@
 use crate::role::{Consumer, Producer};
 use crate::settings::{Settings, Work};
 use crate::Failure;
-use iceoryx2::prelude::*;
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::port::update_connections::UpdateConnections;
+use iceoryx2::prelude::*;
 use std::path::Path as FsPath;
 
 /// That of Cargo.toml.

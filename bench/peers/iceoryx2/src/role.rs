@@ -217,7 +217,14 @@ impl<'a> Consumer<'a> {
         let at = |quantile| h.value_at_quantile(quantile);
         format!(
             "{} count={} p50={} p90={} p99={} p999={} p9999={} max={}",
-            self.span.report(), h.len(), at(0.5), at(0.9), at(0.99), at(0.999), at(0.9999), h.max()
+            self.span.report(),
+            h.len(),
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(0.999),
+            at(0.9999),
+            h.max()
         )
     }
 }

@@ -96,7 +96,9 @@ impl Settings {
     fn check(&self) -> Result<(), Failure> {
         let roles = 1..=64;
         if !(record::HEADER_BYTES..=record::MAX_SIZE).contains(&self.size) {
-            return Err(format!("-size {}: not from {} to {}", self.size, record::HEADER_BYTES, record::MAX_SIZE).into());
+            return Err(
+                format!("-size {}: not from {} to {}", self.size, record::HEADER_BYTES, record::MAX_SIZE).into()
+            );
         }
         if !roles.contains(&self.producers) || !roles.contains(&self.consumers) {
             return Err("from 1 to 64 producers and consumers".into());

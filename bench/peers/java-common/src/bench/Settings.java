@@ -2,7 +2,7 @@ package bench;
 
 import java.util.List;
 
-/** The flags of one measurement, as bench/peers/README.md defines them. */
+/** The flags of one measurement: those that all peers have. */
 public final class Settings {
     public String work = "stream";
     public int size = 256;
