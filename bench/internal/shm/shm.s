@@ -1,0 +1,1 @@
+// Its presence lets the compiler accept a function without a body (Now).
