@@ -33,7 +33,7 @@ func measureBatches(s *session) error {
 	}
 	slice := s.slice(200*time.Millisecond, 100*time.Millisecond)
 	figures, err := s.takeTurns(s.pairs(13, 5),
-		s.rateOf(w, task{Job: "limit-batches", Dir: s.path("ring"), Bytes: kept, For: slice}),
+		s.rateOf(w, task{Job: "limit-batches", Dir: s.path("ring"), Bytes: s.kept(), For: slice}),
 		s.rateOf(w, task{Job: "append-batches", Dir: log, For: slice}))
 	if err != nil {
 		return err

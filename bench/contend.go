@@ -21,8 +21,8 @@ func measureContend(s *session) error {
 		return err
 	}
 	slice := s.slice(300*time.Millisecond, 150*time.Millisecond)
-	t := task{Job: "append", Dir: log, Size: record, For: slice, Bytes: kept}
-	if _, err := s.askAll(workers, task{Job: "open", Dir: log, Bytes: kept}); err != nil {
+	t := task{Job: "append", Dir: log, Size: record, For: slice, Bytes: s.kept()}
+	if _, err := s.askAll(workers, task{Job: "open", Dir: log, Bytes: s.kept()}); err != nil {
 		return err
 	}
 	var fairness []float64

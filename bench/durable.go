@@ -28,7 +28,7 @@ func measureDurable(s *session) error {
 		return err
 	}
 	slice := s.slice(300*time.Millisecond, 150*time.Millisecond)
-	t := task{Job: "append-durable", Dir: s.path("log"), Size: record, Bytes: kept, Flush: true, For: slice, Many: 1}
+	t := task{Job: "append-durable", Dir: s.path("log"), Size: record, Bytes: s.kept(), Flush: true, For: slice, Many: 1}
 	if _, err := s.ask(workers[0], t); err != nil {
 		return err
 	}

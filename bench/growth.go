@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"time"
 
 	"github.com/seed27ccf144/mlog/bench/internal/chart"
 	"github.com/seed27ccf144/mlog/bench/internal/report"
 	"github.com/seed27ccf144/mlog/bench/internal/shm"
 	"github.com/seed27ccf144/mlog/bench/internal/stat"
-
-	"os"
 
 	mlog "github.com/seed27ccf144/mlog/log"
 )
@@ -22,6 +21,11 @@ import (
 // append when the producer before it was killed with SIGKILL in the middle of
 // appending.
 func measureGrowth(s *session) error {
+	if s.measures("idle") {
+		if err := s.startIdlers(); err != nil {
+			return err
+		}
+	}
 	sizes := []int64{1, 4, 16}
 	if s.options.quick {
 		sizes = []int64{1}

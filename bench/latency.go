@@ -64,7 +64,7 @@ func measureParked(s *session) error {
 		}
 		for i, rate := range rates {
 			l := &link{s: s, cpus: place.cpus, rate: rate, name: fmt.Sprint("parked", place.cpus[1], i)}
-			timings, err := l.compare(s.pairs(7, 3), viaFutex, viaLog, viaPipe)
+			timings, err := l.compare(s.pairs(5, 3), viaFutex, viaLog, viaPipe)
 			if err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func (l *link) compare(pairs int, kinds ...string) ([]*timing, error) {
 	timings := make([]*timing, len(kinds))
 	sides := make([]side, len(kinds))
 	for i, kind := range kinds {
-		attach := task{Job: "attach", Kind: kind, Dir: l.s.path(l.name + kind), Spin: l.spin, Bytes: kept}
+		attach := task{Job: "attach", Kind: kind, Dir: l.s.path(l.name + kind), Spin: l.spin, Bytes: l.s.kept()}
 		for _, w := range []*proc.Worker{sender, receiver} {
 			if _, err := l.s.ask(w, attach); err != nil {
 				return nil, err
@@ -175,16 +175,18 @@ func (l *link) compare(pairs int, kinds ...string) ([]*timing, error) {
 // lead is how long before the first record is due the receiver is ready.
 const lead = int64(2 * time.Millisecond)
 
-// sendJob sends N records when they are due. While it waits for that it keeps its
-// core, or, where the receiver needs the same one, offers it at every turn.
+// sendJob sends N records when they are due. It keeps its core while it waits for
+// that; where the receiver needs the same one, it gives it away once after each.
 func (w *worker) sendJob(t task) (reply, error) {
 	e := w.ends[t.Kind]
-	pause := func() {}
-	if t.Yield {
-		pause = shm.Yield
-	}
-	err := openloop.Schedule{Start: t.At + lead, Rate: t.Rate}.Run(t.N, pause, func(_, due int64) error { return e.send(due) })
-	return reply{Records: t.N}, err
+	schedule := openloop.Schedule{Start: t.At + lead, Rate: t.Rate}
+	return reply{Records: t.N}, schedule.Run(t.N, func() {}, func(_, due int64) error {
+		err := e.send(due)
+		if t.Yield {
+			shm.Yield()
+		}
+		return err
+	})
 }
 
 func (w *worker) receiveJob(t task) (reply, error) {

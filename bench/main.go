@@ -69,35 +69,36 @@ func exitCode(stderr io.Writer, err error) int {
 	return 1
 }
 
-// A row is a measurement, which adds one or more lines to the report.
+// A row is a measurement of one of the goals, which adds one or more lines to the report.
 type row struct {
 	name           string
-	seconds, quick int // about how long it takes; 0: not in the short form
+	seconds, quick int // about how long it takes
 	measure        func(*session) error
 }
 
 func rows() []row {
 	return []row{
-		{"append", 20, 5, measureAppend},
-		{"batches", 8, 3, measureBatches},
-		{"contend", 10, 3, measureContend},
-		{"stream", 12, 4, measureStream},
-		{"spinning", 14, 4, measureSpinning},
-		{"parked", 24, 6, measureParked},
-		{"replay", 8, 3, measureReplay},
-		{"durable", 14, 5, measureDurable},
-		{"growth", 100, 8, measureGrowth},
-		{"shell", 18, 5, measureShell},
+		{"append", 36, 3, measureAppend},
+		{"batches", 7, 2, measureBatches},
+		{"contend", 11, 2, measureContend},
+		{"stream", 24, 3, measureStream},
+		{"spinning", 17, 3, measureSpinning},
+		{"parked", 32, 6, measureParked},
+		{"replay", 6, 2, measureReplay},
+		{"durable", 13, 5, measureDurable},
+		{"shell", 10, 4, measureShell},
 		{"fanout", 8, 3, measureFanout},
-		{"tail", 12, 4, measureTail},
-		{"allocs", 2, 1, measureAllocs},
+		{"tail", 14, 3, measureTail},
+		{"allocs", 3, 1, measureAllocs},
+		{"growth", 90, 5, measureGrowth},
+		{"idle", 5, 8, measureIdle},
 	}
 }
 
 // run measures what was asked for, and reports it. A row that fails becomes a line
 // that says so, and an error at the end.
 func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
-	chosen, idling, err := choose(o)
+	chosen, err := choose(o)
 	if err != nil {
 		return err
 	}
@@ -114,10 +115,6 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			s.add(report.Missing(name, name, "", "failed: "+err.Error()))
 		}
 	}
-	var idle *idlers
-	if idling { // it waits beside the others, which costs nobody anything
-		attempt("idle", func() (err error) { idle, err = s.startIdlers(); return err })
-	}
 	s.progress.plan(chosen, o.quick)
 	for _, r := range chosen {
 		if ctx.Err() != nil {
@@ -125,10 +122,6 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		}
 		s.progress.begin(r.name)
 		attempt(r.name, func() error { return s.inDir(r.name, func() error { return r.measure(s) }) })
-	}
-	if idle != nil {
-		s.progress.begin("idle")
-		attempt("idle", func() error { return idle.judge(s) })
 	}
 	s.progress.end()
 	if ctx.Err() != nil {
@@ -141,23 +134,22 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return errors.Join(failed...)
 }
 
-func choose(o options) (chosen []row, idle bool, err error) {
+func choose(o options) (chosen []row, err error) {
 	only, err := regexp.Compile(o.only)
 	if err != nil {
-		return nil, false, fmt.Errorf("-only: %w", err)
+		return nil, fmt.Errorf("-only: %w", err)
 	}
-	names := []string{"idle"}
+	var names []string
 	for _, r := range rows() {
 		names = append(names, r.name)
 		if only.MatchString(r.name) {
 			chosen = append(chosen, r)
 		}
 	}
-	idle = only.MatchString("idle")
-	if len(chosen) == 0 && !idle {
-		return nil, false, fmt.Errorf("-only %q matches no row: they are %s", o.only, strings.Join(names, ", "))
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-only %q matches no row: they are %s", o.only, strings.Join(names, ", "))
 	}
-	return chosen, idle, nil
+	return chosen, nil
 }
 
 // publish prints the table and writes the files.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,9 +26,16 @@ type session struct {
 	progress *progress
 	report   *report.Report
 	workers  []*proc.Worker // of the row
+	idle     *idlers
 }
 
-func (s *session) close() { _ = os.RemoveAll(s.root) }
+func (s *session) close() {
+	if s.idle != nil {
+		s.idle.consumer.Kill()
+		s.idle.producer.Kill()
+	}
+	_ = os.RemoveAll(s.root)
+}
 
 func (s *session) add(l report.Line) { s.report.Lines = append(s.report.Lines, l) }
 
@@ -45,6 +53,11 @@ func (s *session) inDir(name string, f func() error) error {
 		s.workers = nil
 	}()
 	return f()
+}
+
+// measures reports whether a row is among those asked for.
+func (s *session) measures(name string) bool {
+	return regexp.MustCompile(s.options.only).MatchString(name)
 }
 
 // path returns a name in the row's directory.

@@ -30,7 +30,7 @@ func measureStream(s *session) error {
 		return err
 	}
 	// One process makes the ring before the other opens it.
-	ring := task{Job: "ring-write", Dir: s.path("ring"), Bytes: kept, Size: record}
+	ring := task{Job: "ring-write", Dir: s.path("ring"), Bytes: s.kept(), Size: record}
 	if _, err := s.ask(producer, ring); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (s *session) streamed(producer, consumer *proc.Worker, write task, read str
 		}
 		both := replies[1]
 		both.Began, both.Ended = min(both.Began, replies[0].Began), max(both.Ended, replies[0].Ended)
-		n = min(max(int64(both.rate()*slice.Seconds()), 1000), kept/2/(record+frameHeader))
+		n = min(max(int64(both.rate()*slice.Seconds()), 1000), s.kept()/2/(record+frameHeader))
 		return both.rate(), nil
 	}
 }

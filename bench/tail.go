@@ -43,7 +43,7 @@ func measureTail(s *session) error {
 		}
 	}
 	if _, err := s.takeTurns(s.pairs(7, 3),
-		paced(task{Job: "paced-limit", Dir: s.path("ring"), Bytes: kept, Size: record, Rate: rate, N: n}, raw),
+		paced(task{Job: "paced-limit", Dir: s.path("ring"), Bytes: s.kept(), Size: record, Rate: rate, N: n}, raw),
 		paced(task{Job: "paced-append", Dir: log, Size: record, Rate: rate, N: n}, own)); err != nil {
 		return err
 	}
