@@ -122,16 +122,14 @@ func (s *session) askAll(workers []*proc.Worker, tasks ...task) ([]reply, error)
 type side func() (figure float64, err error)
 
 // takeTurns measures the sides n times each, after a round that does not count,
-// and returns the figures of each. Every other round goes backwards, so that none
-// always comes after the same other one.
+// and returns the figures of each. Every other round goes backwards, and every
+// second begins one further, so that none always comes after the same other one.
 func (s *session) takeTurns(n int, sides ...side) ([][]float64, error) {
 	figures := make([][]float64, len(sides))
 	for round := range n + 1 {
 		s.progress.step(round, n)
 		for i := range sides {
-			if round%2 == 1 {
-				i = len(sides) - 1 - i
-			}
+			i = turn(round, i, len(sides))
 			figure, err := sides[i]()
 			if err != nil {
 				return nil, err
@@ -145,6 +143,15 @@ func (s *session) takeTurns(n int, sides ...side) ([][]float64, error) {
 		}
 	}
 	return figures, nil
+}
+
+// turn returns which of n sides is the i-th of a round.
+func turn(round, i, n int) int {
+	i = (i + round/2) % n
+	if round%2 == 1 {
+		return n - 1 - i
+	}
+	return i
 }
 
 // pairs returns how many pairs to measure.

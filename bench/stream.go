@@ -34,8 +34,9 @@ func measureStream(s *session) error {
 	if _, err := s.ask(producer, ring); err != nil {
 		return err
 	}
-	own := s.streamed(producer, consumer, task{Job: "append", Dir: log, Size: record}, "read", 200_000)
-	limit := s.streamed(producer, consumer, ring, "ring-read", 500_000)
+	pace := streaming{s.slice(400*time.Millisecond, 200*time.Millisecond), s.kept() / 2 / (record + frameHeader)}
+	own := s.streamed(producer, consumer, task{Job: "append", Dir: log, Size: record}, "read", 200_000, pace)
+	limit := s.streamed(producer, consumer, ring, "ring-read", 500_000, pace)
 	figures, err := s.takeTurns(s.pairs(11, 5), limit, own)
 	if err != nil {
 		return err
@@ -48,12 +49,17 @@ func measureStream(s *session) error {
 	return nil
 }
 
+// streaming says how many records one measurement streams: what about fills the
+// slice, going by the one before, and never more than the log keeps.
+type streaming struct {
+	slice time.Duration
+	most  int64
+}
+
 // streamed is the side whose figure is the records a second from the common
-// beginning until the consumer has the last. How many they are follows from the
-// time before: about a slice of time, and never more than the log keeps.
-func (s *session) streamed(producer, consumer *proc.Worker, write task, read string, first int64) side {
+// beginning until the consumer has the last.
+func (s *session) streamed(producer, consumer *proc.Worker, write task, read string, first int64, pace streaming) side {
 	n := first
-	slice := s.slice(400*time.Millisecond, 200*time.Millisecond)
 	return func() (float64, error) {
 		t := write
 		t.N = n
@@ -63,7 +69,7 @@ func (s *session) streamed(producer, consumer *proc.Worker, write task, read str
 		}
 		both := replies[1]
 		both.Began, both.Ended = min(both.Began, replies[0].Began), max(both.Ended, replies[0].Ended)
-		n = min(max(int64(both.rate()*slice.Seconds()), 1000), s.kept()/2/(record+frameHeader))
+		n = min(max(int64(both.rate()*pace.slice.Seconds()), 1000), pace.most)
 		return both.rate(), nil
 	}
 }

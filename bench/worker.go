@@ -15,22 +15,23 @@ import (
 
 // A task is what a worker is told to do. Each job uses some of the fields.
 type task struct {
-	Job    string
-	Seed   uint64
-	Worker int           // its number among those who begin together
-	At     int64         // when to begin, on the clock of all processes
-	For    time.Duration // how long to go on
-	N      int64         // how many records
-	Dir    string        // the log, or the file of a limit loop
-	Size   int           // bytes of a record
-	Batch  int           // records in one
-	Rate   float64       // records a second
-	Kind   string        // of transport
-	Many   int           // goroutines
-	Flush  bool          // flush in the background as is the default
-	Spin   bool          // wait by spinning
-	Yield  bool          // share the core while waiting for a time
-	Bytes  int64         // size of a file, or how much a log keeps
+	Job     string
+	Seed    uint64
+	Worker  int           // its number among those who begin together
+	At      int64         // when to begin, on the clock of all processes
+	For     time.Duration // how long to go on
+	N       int64         // how many records
+	Dir     string        // the log, or the file of a limit loop
+	Size    int           // bytes of a record
+	Batch   int           // records in one
+	Rate    float64       // records a second
+	Kind    string        // of transport
+	Many    int           // goroutines
+	Flush   bool          // flush in the background as is the default
+	Spin    bool          // wait by spinning
+	Yield   bool          // share the core while waiting for a time
+	Bytes   int64         // size of a file, or how much a log keeps
+	Segment int64         // bytes of a segment, 0 for the default
 }
 
 // A reply says what came of it.
@@ -141,7 +142,7 @@ func (w *worker) open(t task) (*openLog, error) {
 	if l, ok := w.logs[t.Dir]; ok {
 		return l, nil
 	}
-	o := mlog.Options{Retention: mlog.Retention{Bytes: t.Bytes}, FlushEvery: -1}
+	o := mlog.Options{SegmentBytes: t.Segment, Retention: mlog.Retention{Bytes: t.Bytes}, FlushEvery: -1}
 	if t.Flush {
 		o.FlushEvery = 0 // the default
 	}
