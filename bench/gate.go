@@ -21,8 +21,10 @@ const leastLoss = 0.10
 const (
 	gateKept    = 64 << 20
 	gateSegment = 8 << 20
-	gateSlice   = 60 * time.Millisecond
-	gatePairs   = 17
+	// Many short slices tell more than few long ones: what disturbs a machine comes
+	// in bursts, which then spoil some of them and not a part of each.
+	gateSlice = 40 * time.Millisecond
+	gatePairs = 45
 )
 
 // A probe is one of the figures that the gate looks at, each higher if better.
@@ -107,7 +109,9 @@ type outcome struct {
 
 // judge compares rounds of two copies of the old program and of the new one. The
 // old one against itself tells what this machine makes of no change at all: how far
-// the medians of two equal programs come out apart, and how far they might have.
+// the medians of two equal programs come out apart, or, going by the spread, might
+// have come out. Twenty such medians in a row may have one beyond; hence the second
+// look that gate takes.
 func judge(name string, old1, old2, now []float64) outcome {
 	before := make([]float64, len(old1))
 	for i := range old1 {
@@ -115,7 +119,7 @@ func judge(name string, old1, old2, now []float64) outcome {
 	}
 	ratios, itself := stat.Ratios(now, before), stat.Ratios(old2, old1)
 	o := outcome{name: name, before: stat.Median(before), now: stat.Median(now), ratio: stat.Of(ratios), itself: stat.Of(itself)}
-	noise := math.Abs(1-o.itself.Median) + stat.MedianError(itself)
+	noise := max(math.Abs(1-o.itself.Median), stat.MedianError(itself))
 	o.bound = max(leastLoss, noise)
 	o.worse = 1-o.ratio.Median > o.bound
 	return o
