@@ -50,7 +50,7 @@ func measureAppend(s *session) error {
 	}
 	flags := []string{"-work", "append", "-size", "256", "-seconds", "1"}
 	s.againstPeer("append", "append 256 B", "tidwall-wal", "tidwall/wal", 15, "≥ 15", s.rateOf(w, append256), flags...)
-	s.againstPeer("append", "append 256 B", "chronicle-queue", "Chronicle Queue", 2, "≥ 2", s.rateOf(w, append256), flags...)
+	s.againstPeer("append", "append 256 B", "chronicle", "Chronicle Queue", 2, "≥ 2", s.rateOf(w, append256), flags...)
 	return nil
 }
 

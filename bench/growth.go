@@ -32,7 +32,7 @@ func measureGrowth(s *session) error {
 	}
 	var relative, own [][2]float64
 	began := time.Now()
-	reached := int64(0)
+	reached, unsure := int64(0), 0.0
 	for _, size := range sizes {
 		if why := s.cannotGrow(reached, size, time.Since(began)); why != "" {
 			s.add(report.Missing("growth", fmt.Sprintf("open and first append after kill -9, %d GiB", size), "≤ 5 ms", why))
@@ -50,12 +50,14 @@ func measureGrowth(s *session) error {
 		if err != nil {
 			return err
 		}
-		relative = append(relative, [2]float64{float64(size), stat.Median(stat.Ratios(costs[1], costs[0]))})
+		ratios := stat.Ratios(costs[1], costs[0])
+		relative = append(relative, [2]float64{float64(size), stat.Median(ratios)})
+		unsure = max(unsure, stat.MedianError(ratios)/stat.Median(ratios))
 		own = append(own, [2]float64{float64(size), stat.Median(costs[1])})
 		s.add(report.Paired("growth", fmt.Sprintf("append 256 B to an uncapped log of %d GiB", size), "ns/record", "the same fresh bytes", costs[1], costs[0]))
 	}
 	s.report.Curves = append(s.report.Curves, report.Curve{Plot: chart.Growth, Name: "mlog", Points: own})
-	s.flatness(relative)
+	s.flatness(relative, unsure)
 	return nil
 }
 
@@ -141,13 +143,14 @@ func (s *session) costOfAppend() ([][]float64, error) {
 		}
 	}
 	limit := task{Job: "limit-fresh", Dir: s.path("fresh"), N: n, Size: record}
-	figures, err := s.takeTurns(s.pairs(7, 3), cost(limit), cost(task{Job: "append", Dir: s.path("log"), N: n, Size: record}))
+	figures, err := s.takeTurns(s.pairs(15, 3), cost(limit), cost(task{Job: "append", Dir: s.path("log"), N: n, Size: record}))
 	w.Close()
 	return figures, err
 }
 
 // flatness judges how much the cost relative to the limit loop changes with size.
-func (s *session) flatness(relative [][2]float64) {
+// unsure is how far, as a share, the least certain of these figures may be off.
+func (s *session) flatness(relative [][2]float64, unsure float64) {
 	const what, goal = "append cost from the smallest to the largest log", "flat within 10 %"
 	if len(relative) < 2 {
 		s.add(report.Missing("growth", what, goal, "there is but one size in this run"))
@@ -158,7 +161,8 @@ func (s *session) flatness(relative [][2]float64) {
 		low, high = min(low, r[1]), max(high, r[1])
 	}
 	l := report.Single("growth", what+", relative to the limit loop", "highest/lowest", []float64{high / low})
-	s.add(l.Judged(goal, high/low <= 1.1).Noted("from %v to %v GiB", relative[0][0], relative[len(relative)-1][0]))
+	s.add(l.Judged(goal, high/low <= 1.1).Noted("from %v to %v GiB; each size's ratio is known to %.0f %%",
+		relative[0][0], relative[len(relative)-1][0], 100*unsure))
 }
 
 // limitFreshJob is the limit loop of growing: it makes a file, has its blocks
