@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -54,37 +55,70 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 	if len(records) > MaxRecords {
 		return fmt.Errorf("batch of %d records: at most %d are possible", len(records), MaxRecords)
 	}
-	attrs := uint32(0)
-	for i := range records {
-		if records[i].Key != nil {
-			attrs |= attrKeys
-		}
-		if n := len(records[i].Headers); n > MaxHeaders {
-			return fmt.Errorf("record with %d headers: at most %d are possible", n, MaxHeaders)
-		} else if n > 0 {
-			attrs |= attrHeaders
-		}
+	if len(records) == 1 && isPlain(&records[0]) {
+		return b.encodeLone(records[0].Value, maxFrame)
 	}
-	lone := len(records) == 1
-	size := int64(FrameBytes)
-	for i := range records {
-		size += encodedSize(&records[i], attrs, lone)
-		if size > maxFrame {
-			return tooLarge(records, attrs, maxFrame)
-		}
+	attrs, size, err := measure(records, maxFrame)
+	if err != nil {
+		return err
 	}
 	b.count, b.attrs = len(records), attrs
-	if lone && attrs == 0 {
-		b.bytes = records[0].Value
+	b.bytes = slices.Grow(b.scratch[:0], int(size-FrameBytes))
+	if attrs == 0 {
+		for i := range records {
+			b.bytes = appendField(b.bytes, records[i].Value)
+		}
 	} else {
-		b.bytes = b.scratch[:0]
+		lone := len(records) == 1
 		for i := range records {
 			b.bytes = appendRecord(b.bytes, &records[i], attrs, lone)
 		}
-		b.scratch = b.bytes
 	}
+	b.scratch = b.bytes
 	b.sum = xxhash.Sum64(b.bytes)
 	return nil
+}
+
+// isPlain reports whether a record has neither key nor headers.
+func isPlain(r *Record) bool { return r.Key == nil && len(r.Headers) == 0 }
+
+// encodeLone encodes a plain record that is alone in its batch: its value is the
+// body, and is not copied.
+func (b *Body) encodeLone(value []byte, maxFrame int64) error {
+	if size := FrameBytes + int64(len(value)); size > maxFrame {
+		return &TooLargeError{Size: size, Max: maxFrame}
+	}
+	b.count, b.attrs, b.bytes = 1, 0, value
+	b.sum = xxhash.Sum64(value)
+	return nil
+}
+
+// measure returns the attributes of a batch of these records and the length of
+// its frame, or the error that they cannot be one.
+func measure(records []Record, maxFrame int64) (attrs uint32, size int64, err error) {
+	size = FrameBytes
+	for i := range records {
+		r := &records[i]
+		if r.Key != nil {
+			attrs |= attrKeys
+		}
+		if n := len(r.Headers); n > MaxHeaders {
+			return 0, 0, fmt.Errorf("record with %d headers: at most %d are possible", n, MaxHeaders)
+		} else if n > 0 {
+			attrs |= attrHeaders
+		}
+		size += uvarintLen(uint64(len(r.Value))) + int64(len(r.Value))
+	}
+	if attrs != 0 {
+		size = FrameBytes
+		for i := range records {
+			size += encodedSize(&records[i], attrs, len(records) == 1)
+		}
+	}
+	if size > maxFrame {
+		return 0, 0, &TooLargeError{Size: size, Max: maxFrame}
+	}
+	return attrs, size, nil
 }
 
 // maxKeptScratch bounds the memory that a pooled Body holds on to.
@@ -99,12 +133,14 @@ func (b *Body) Reset() {
 	}
 }
 
-func tooLarge(records []Record, attrs uint32, maxFrame int64) error {
-	size := int64(FrameBytes)
-	for i := range records {
-		size += encodedSize(&records[i], attrs, len(records) == 1)
+// appendField appends a length and as many bytes.
+func appendField(dst, field []byte) []byte {
+	if len(field) < 0x80 {
+		dst = append(dst, byte(len(field)))
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(field)))
 	}
-	return &TooLargeError{Size: size, Max: maxFrame}
+	return append(dst, field...)
 }
 
 func uvarintLen(n uint64) int64 {

@@ -13,6 +13,7 @@ import (
 // These numbers are part of the format.
 const (
 	FrameBytes     = 32         // header of a batch
+	commitBytes    = 4          // the commit word, with which the header begins
 	frameAlign     = 8          // every batch begins at a multiple of this
 	EndMarkerBytes = FrameBytes // always kept free at the end of a segment
 	MaxRecords     = 1<<24 - 1  // records of one batch
@@ -73,19 +74,6 @@ func (f *Frame) IsLost() bool { return f.attrs&attrLost != 0 }
 func (f *Frame) Attributes() uint32 { return f.attrs }
 
 func aligned(n int64) int64 { return (n + frameAlign - 1) &^ (frameAlign - 1) }
-
-// checksum covers every header field and the body. The body's own hash goes
-// into it as one word, so that a producer can compute that part before it holds
-// the lock, which is when offset, time and position become known.
-//
-//	xxhash64( epoch+position | header[0:24] | xxhash64(body) )
-func checksum(salt uint64, header []byte, bodySum uint64) uint64 {
-	var b [40]byte
-	binary.LittleEndian.PutUint64(b[0:], salt)
-	copy(b[8:32], header[:24])
-	binary.LittleEndian.PutUint64(b[32:], bodySum)
-	return xxhash.Sum64(b[:])
-}
 
 // putFrame writes a frame's header, except the commit word, and its body at
 // position pos of data. The caller has made sure that it fits.

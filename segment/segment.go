@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -120,7 +121,7 @@ func (s *Segment) Tail() Cursor { return s.cursor(offTail) }
 
 // SetTail stores the tail: by the holder of the log's lock, after the commit.
 func (s *Segment) SetTail(c Cursor) {
-	s.word64(offTail).Store(c.Pack())
+	mapping.Release64(s.data, offTail, c.Pack())
 	if s.doubtful.Load() {
 		s.word64(offDurable).Store(Cursor{Position: HeaderBytes}.Pack()) // older than the truth, as it may be
 		s.doubtful.Store(false)
@@ -167,7 +168,7 @@ func (s *Segment) plausibleCursor(word uint64) Cursor {
 func (s *Segment) LastTime() int64 { return int64(s.word64(offLast).Load()) }
 
 // SetLastTime stores it: by the holder of the log's lock, before the commit.
-func (s *Segment) SetLastTime(ns int64) { s.word64(offLast).Store(uint64(ns)) }
+func (s *Segment) SetLastTime(ns int64) { mapping.Release64(s.data, offLast, uint64(ns)) }
 
 // Fits reports whether a frame of this length, and after it the end marker, fit
 // at pos.
@@ -179,25 +180,28 @@ func (s *Segment) Fits(pos, length int64) bool {
 // cursor after it. The next commit word is zeroed first (invariant Z), so that
 // at every instant the committed batches end at a zero. Only the holder of the
 // log's lock may call it, and only if the batch fits.
+//
+// The zero is a plain store, as the bytes of the batch are: nobody looks for a
+// commit word there before he has seen this batch's.
 func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
-	f := Frame{
-		Length: b.FrameLength(),
-		Count:  b.count,
-		Base:   s.Base + c.Count,
-		Time:   timeNs,
-		Body:   b.bytes,
-		attrs:  b.attrs,
-	}
-	next := Cursor{Position: c.Position + aligned(f.Length), Count: c.Count + int64(b.count)}
-	s.word32(next.Position).Store(0)
-	putFrame(s.data, c.Position, s.Epoch, &f, b.sum)
+	length := b.FrameLength()
+	next := Cursor{Position: c.Position + aligned(length), Count: c.Count + int64(b.count)}
+	word, base := b.attrs|uint32(b.count)<<8, uint64(s.Base+c.Count)
+	dst := s.data[c.Position : next.Position+commitBytes]
+	binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
+	binary.LittleEndian.PutUint32(dst[4:], word)
+	binary.LittleEndian.PutUint64(dst[8:], base)
+	binary.LittleEndian.PutUint64(dst[16:], uint64(timeNs))
+	binary.LittleEndian.PutUint64(dst[24:], sumWords(s.Epoch+uint64(c.Position),
+		uint64(length)|uint64(word)<<32, base, uint64(timeNs), b.sum))
+	copy(dst[FrameBytes:], b.bytes)
 	return next
 }
 
 // Commit makes the batch staged at pos visible: one store that releases all
 // before it.
 func (s *Segment) Commit(pos int64, b *Body) {
-	s.word32(pos).Store(uint32(b.FrameLength()))
+	mapping.Release32(s.data, int(pos), uint32(b.FrameLength()))
 }
 
 // Seal commits the end marker at c: the log goes on in the segment that is

@@ -1,0 +1,21 @@
+package mapping
+
+import "unsafe"
+
+// Release32 stores an aligned word so that who loads it atomically sees all that
+// was stored before it. Unlike an atomic store it does not wait until that has
+// happened: what the caller loads afterwards may be older.
+//
+// This processor makes its stores visible in their order, so a plain one does.
+// An atomic one would be an exchange, which waits until all stores before it,
+// the batch among them, have left the core.
+func Release32(b []byte, off int, value uint32) {
+	_ = b[off+3]
+	*(*uint32)(unsafe.Pointer(&b[off])) = value
+}
+
+// Release64 is Release32 for 8-byte words.
+func Release64(b []byte, off int, value uint64) {
+	_ = b[off+7]
+	*(*uint64)(unsafe.Pointer(&b[off])) = value
+}

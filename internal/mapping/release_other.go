@@ -1,0 +1,10 @@
+//go:build !amd64
+
+package mapping
+
+// Release32 stores an aligned word so that who loads it atomically sees all that
+// was stored before it. What the caller loads afterwards may be older.
+func Release32(b []byte, off int, value uint32) { Uint32(b, off).Store(value) }
+
+// Release64 is Release32 for 8-byte words.
+func Release64(b []byte, off int, value uint64) { Uint64(b, off).Store(value) }
