@@ -2,8 +2,6 @@ package writer
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/futex"
@@ -11,13 +9,11 @@ import (
 	"github.com/seed27ccf144/mlog/segment"
 )
 
-// One append: encode and hash outside of every lock; take the lead among the
-// goroutines of this process; take the log's lock among the processes; write,
-// for oneself and for all goroutines that queue; release; wake.
+// One append: encode and hash outside of every lock that processes share; take
+// the lead among the goroutines of this process; take the log's lock among the
+// processes; write, for oneself and for all goroutines that queue; release; wake.
 //
-// Goroutines that find the lead taken queue their encoded batch and wait. So a
-// process takes the shared lock once for many of them, and they do not fight
-// over it.
+// Goroutines that find the lead taken queue their encoded batch and wait (lead.go).
 
 const (
 	wakeOne = 1
@@ -32,15 +28,26 @@ type request struct {
 	end  int64          // and the one after its last record
 	time int64
 	err  error
-	over bool          // it has its results
-	done chan struct{} // told once, when somebody else made it over
+	over bool // it is committed
+
+	done  chan struct{} // told once to a request that queued: it is over, or failed, or
+	leads bool          // has the lead
+}
+
+func newRequest() any { return &request{done: make(chan struct{}, 1)} }
+
+func (r *request) reset() {
+	r.body.Reset()
+	r.base, r.end, r.err, r.over, r.leads = 0, 0, nil, false, false
 }
 
 // maxCombined bounds how many batches and bytes one holder of the lock writes
-// for others before it lets another process have it.
+// for others before it lets another process have it. maxLedBytes is what a
+// goroutine that has the lead still encodes: others who come meanwhile queue.
 const (
 	maxCombined      = 512
 	maxCombinedBytes = 1 << 20
+	maxLedBytes      = 4 << 10
 )
 
 // Append appends the records as one batch. It returns the offset of the first;
@@ -50,133 +57,97 @@ const (
 // Ending ctx gives up the wait for another process that holds the lock; a batch
 // that is being written is written.
 func (w *Writer) Append(ctx context.Context, records []segment.Record) (base int64, err error) {
+	if len(records) == 1 && len(records[0].Value) <= maxLedBytes && w.lead.try() {
+		r := &w.own
+		w.run(ctx, r, records)
+		base, err = r.base, r.err
+		r.reset()
+		w.lead.give()
+		return base, err
+	}
 	r := w.requests.Get().(*request)
-	defer w.recycle(r)
-	if err := r.body.Encode(records, w.MaxFrame()); err != nil {
-		return 0, err
+	if r.err = r.body.Encode(records, w.MaxFrame()); r.err == nil {
+		w.submit(ctx, r)
 	}
-	w.submit(ctx, r)
-	return r.base, r.err
-}
-
-func (w *Writer) recycle(r *request) {
-	r.body.Reset()
-	r.base, r.end, r.err, r.over = 0, 0, nil, false
+	base, err = r.base, r.err
+	r.reset()
 	w.requests.Put(r)
+	return base, err
 }
 
+// submit appends r, which is encoded, as the goroutine that leads or by it.
 func (w *Writer) submit(ctx context.Context, r *request) {
-	select {
-	case w.lead <- struct{}{}:
-		w.run(ctx, r)
-		<-w.lead
-		return
-	default:
-	}
-	if !w.enqueue(r) {
-		r.err = ErrClosed
-		return
-	}
-	select {
-	case <-r.done:
-	case w.lead <- struct{}{}:
-		if r.over { // whoever led before us did it, and its word is on the way
-			<-r.done
-		} else {
-			w.dequeue(r)
-			w.run(ctx, r)
+	leads := w.lead.spin()
+	if !leads {
+		var err error
+		if leads, err = w.lead.join(ctx, r); err != nil {
+			r.err = err
 		}
-		<-w.lead
-	case <-ctx.Done():
-		w.abandon(ctx, r)
+	}
+	if leads {
+		w.run(ctx, r, nil)
+		w.lead.give()
 	}
 }
 
-// enqueue leaves r for whoever leads next, unless the writer is closed.
-func (w *Writer) enqueue(r *request) bool {
-	w.queueMu.Lock()
-	defer w.queueMu.Unlock()
-	if w.closed.Load() {
-		return false
-	}
-	w.queue = append(w.queue, r)
-	return true
-}
+// A phase of a round says what is left to do when it ends early.
+type phase int
 
-// abandon takes r back, unless somebody is writing it already.
-func (w *Writer) abandon(ctx context.Context, r *request) {
-	if w.dequeue(r) {
-		r.err = fmt.Errorf("append: %w", ctx.Err())
-		return
-	}
-	<-r.done
-}
+const (
+	waiting  phase = iota // the lock is not held
+	holding               // it is
+	released              // what was appended is visible; nobody was woken
+	noting                // they were
+)
 
-func (w *Writer) dequeue(r *request) bool {
-	w.queueMu.Lock()
-	defer w.queueMu.Unlock()
-	i := slices.Index(w.queue, r)
-	if i < 0 {
-		return false
-	}
-	w.queue = slices.Delete(w.queue, i, i+1)
-	return true
-}
-
-// run appends r and what is queued. The caller has the lead.
-func (w *Writer) run(ctx context.Context, r *request) {
+// run appends r, of records if it is not encoded yet, and what is queued. The
+// caller has the lead.
+func (w *Writer) run(ctx context.Context, r *request, records []segment.Record) {
 	if w.closed.Load() {
 		r.err = ErrClosed
 		return
 	}
-	repair, err := w.acquire(ctx)
-	if err != nil {
-		r.err = err
-		return
+	w.others = nil
+	if err := w.round(ctx, r, records); err != nil {
+		w.failed(err, r)
 	}
-	others := w.takeQueue()
-	if err := w.locked(func() error { return w.placeAll(repair, r, others) }); err != nil {
-		fail(r, err)
-		for _, o := range others {
-			fail(o, err)
-		}
-	}
-	w.at(stageReleased)
-	w.afterRelease(r, others)
-	for _, o := range others {
-		o.over = true
+	for _, o := range w.others {
 		o.done <- struct{}{}
 	}
 }
 
-// fail gives a request the error that ended its round, unless it was committed
-// before.
-func fail(r *request, err error) {
-	if !r.over && r.err == nil {
-		r.err = err
+// round is run's work on shared memory. The lock is held while w.phase is holding.
+func (w *Writer) round(ctx context.Context, r *request, records []segment.Record) (err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	w.phase = waiting
+	if records != nil {
+		if err := r.body.Encode(records, w.MaxFrame()); err != nil {
+			return err
+		}
 	}
-}
-
-// takeQueue returns the requests to write along with one's own, and leaves what
-// is over the limit queued: one of those waiters leads next.
-func (w *Writer) takeQueue() []*request {
-	w.queueMu.Lock()
-	defer w.queueMu.Unlock()
-	n, bytes := 0, int64(0)
-	for n < len(w.queue) && n < maxCombined && bytes < maxCombinedBytes {
-		bytes += w.queue[n].body.FrameLength()
-		n++
+	repair := false
+	if !w.ctl.Lock.TryFree(w.slot.Number) {
+		if repair, err = w.acquire(ctx); err != nil {
+			return err
+		}
 	}
-	if n == 0 {
-		return nil
+	w.phase = holding
+	w.others = w.lead.take()
+	if err := w.placeAll(repair, r, w.others); err != nil {
+		return err
 	}
-	taken := slices.Clone(w.queue[:n])
-	w.queue = slices.Delete(w.queue, 0, n)
-	return taken
+	w.phase = released
+	w.ctl.Lock.Release(wakeOne)
+	w.at(stageReleased)
+	if w.wake.Raised() {
+		w.wake.Signal()
+	}
+	w.phase = noting
+	w.noteAll(r, w.others)
+	return nil
 }
 
 func (w *Writer) acquire(ctx context.Context) (repair bool, err error) {
-	defer fault.Recover(fault.Guard(), &err)
 	return w.ctl.Lock.Acquire(w.slot.Number, w.judge, func() error {
 		if w.closed.Load() {
 			return ErrClosed
@@ -185,22 +156,45 @@ func (w *Writer) acquire(ctx context.Context) (repair bool, err error) {
 	})
 }
 
-// locked runs f, which may touch shared memory, and releases the lock, which the
-// caller holds. After a memory fault or an error in repair the next holder is
-// told to repair.
-func (w *Writer) locked(f func() error) error {
-	err := fault.Run(f)
-	release := w.ctl.Lock.Release
-	if err != nil {
-		release = w.ctl.Lock.ReleaseUnclean
+// failed ends a round that met an error or a memory fault. Who holds the lock then
+// gives it back unclean, and the next holder repairs. What was committed before is
+// appended, whatever happened later.
+func (w *Writer) failed(err error, r *request) {
+	if w.phase == holding {
+		w.releaseUnclean()
 	}
+	fail(r, err)
+	for _, o := range w.others {
+		fail(o, err)
+	}
+	if w.phase < released {
+		return
+	}
+	if w.phase == released { // the flag or the lock could not be looked at
+		w.wake.SignalAlways()
+		err = fault.Run(func() error {
+			w.noteAll(r, w.others)
+			return nil
+		})
+	}
+	if err != nil {
+		w.opts.Logger.Warn("the index of the log's active segment cannot be written", "log", string(w.dir), "error", err)
+	}
+}
+
+func fail(r *request, err error) {
+	if !r.over && r.err == nil {
+		r.err = err
+	}
+}
+
+func (w *Writer) releaseUnclean() {
 	// If this faults, the control file itself was cut, and with it the log's
 	// lock is gone for everybody: every append will say so.
 	_ = fault.Run(func() error {
-		release(wakeOne)
+		w.ctl.Lock.ReleaseUnclean(wakeOne)
 		return nil
 	})
-	return err
 }
 
 // placeAll writes r and others. An error means that the segment could not be
@@ -209,7 +203,7 @@ func (w *Writer) placeAll(repair bool, r *request, others []*request) error {
 	if err := w.enter(repair); err != nil {
 		return err
 	}
-	now := w.now().UnixNano()
+	now := w.clock.now()
 	w.place(r, now)
 	for _, o := range others {
 		w.place(o, now)
@@ -285,25 +279,18 @@ func (w *Writer) place(r *request, now int64) {
 	w.cur.SetTail(next)
 }
 
-// afterRelease does what the lock is not needed for: waking the consumers, the
-// index, and telling the keeper that there is something to flush. Nothing here
-// can undo the append, so its faults are not the caller's.
-func (w *Writer) afterRelease(r *request, others []*request) {
-	w.wake.Signal()
-	err := fault.Run(func() error {
-		w.note(r)
-		for _, o := range others {
-			w.note(o)
-		}
-		return nil
-	})
-	if err != nil {
-		w.opts.Logger.Warn("the index of the log's active segment cannot be written", "log", string(w.dir), "error", err)
+// noteAll does what the lock is not needed for: the index, and telling the keeper
+// what there is to do. Nothing here can undo the append, so its faults are not the
+// caller's.
+func (w *Writer) noteAll(r *request, others []*request) {
+	w.note(r)
+	for _, o := range others {
+		w.note(o)
 	}
 }
 
 func (w *Writer) note(r *request) {
-	if r.err != nil {
+	if !r.over {
 		return
 	}
 	if r.base >= w.cur.Base { // not if it went into a segment before a roll

@@ -63,9 +63,9 @@ func SetClockAhead(w *Writer, ns int64) { w.cur.SetLastTime(ns) }
 
 // Queued returns how many batches wait for whoever leads.
 func Queued(w *Writer) int {
-	w.queueMu.Lock()
-	defer w.queueMu.Unlock()
-	return len(w.queue)
+	w.lead.mu.Lock()
+	defer w.lead.mu.Unlock()
+	return len(w.lead.queue)
 }
 
 // OpenWatched is Open, with around called in the place of everything that makes

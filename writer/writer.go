@@ -52,13 +52,14 @@ type Writer struct {
 	syncer syncer
 	keeper keeper
 
-	// lead is held by the goroutine that appends for all that wait (see
-	// append.go); it guards cur. The shared lock is taken inside it.
-	lead chan struct{}
-	cur  *handle // the active segment as this process last saw it; nil if none
-
-	queueMu sync.Mutex
-	queue   []*request
+	// lead is held by the goroutine that appends for all that wait; it guards what
+	// follows. The shared lock is taken inside it.
+	lead   lead
+	cur    *handle // the active segment as this process last saw it; nil if none
+	clock  clock
+	own    request    // of a goroutine that got the lead without waiting
+	others []*request // the round's, besides the leader's own
+	phase  phase      // of the round
 
 	requests sync.Pool
 	closed   atomic.Bool
@@ -99,13 +100,14 @@ func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (
 		modes: layout.ModesFor(meta.Mode),
 		opts:  opts,
 		judge: control.JudgeIn(dir),
-		lead:  make(chan struct{}, 1),
 		now:   opts.Now,
 	}
+	share := 1
 	if w.now == nil {
-		w.now = time.Now
+		w.now, share = time.Now, clockShare
 	}
-	w.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
+	w.clock.init(w.now, share)
+	w.requests.New = newRequest
 	if err := w.join(ctx); err != nil {
 		w.release()
 		return nil, err
@@ -136,7 +138,11 @@ func (w *Writer) inherit() error {
 		w.ctl.SyncLock.Release(wakeAll)
 	}
 	if w.ctl.Lock.Owner() == w.slot.Number {
-		return w.locked(func() error { return w.enter(true) })
+		if err := fault.Run(func() error { return w.enter(true) }); err != nil {
+			w.releaseUnclean()
+			return err
+		}
+		w.ctl.Lock.Release(wakeOne)
 	}
 	return nil
 }
@@ -148,8 +154,8 @@ func (w *Writer) Close() error {
 	if w.closed.Swap(true) {
 		return nil
 	}
-	w.lead <- struct{}{} // never given back: no append begins after this
-	w.dismissQueue()
+	w.lead.close()
+	w.clock.stop()
 	w.trims.Lock()
 	defer w.trims.Unlock()
 	w.keeper.stop()
@@ -160,17 +166,6 @@ func (w *Writer) Close() error {
 	w.syncer.close()
 	w.release()
 	return err
-}
-
-// dismissQueue turns away those who queued before the writer was closed.
-func (w *Writer) dismissQueue() {
-	w.queueMu.Lock()
-	defer w.queueMu.Unlock()
-	for _, r := range w.queue {
-		r.err, r.over = ErrClosed, true
-		r.done <- struct{}{}
-	}
-	w.queue = nil
 }
 
 func (w *Writer) release() {

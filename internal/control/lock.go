@@ -43,6 +43,9 @@ const spins = 200
 // the slot's owner is dead for as long as it is held, or nil if the owner lives.
 type Judge func(slot uint32) (*filelock.Lock, error)
 
+// TryFree takes the lock for slot if it is free and was given back clean.
+func (l *Lock) TryFree(slot uint32) bool { return l.word.CompareAndSwap(0, slot) }
+
 // Try takes the lock for slot if it is free. repair asks the new holder to
 // repair first.
 func (l *Lock) Try(slot uint32) (ok, repair bool) {

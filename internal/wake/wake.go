@@ -81,6 +81,10 @@ func restore(dir layout.Dir) {
 // Close unmaps the file.
 func (f *File) Close() error { return f.m.Close() }
 
+// Raised reports whether a consumer has raised the flag, so that Signal has
+// something to do. The caller guards against memory faults.
+func (f *File) Raised() bool { return f.flag.Load() != 0 }
+
 // Signal wakes all consumers if one has raised the flag. Producers call it after
 // what the consumers wait for is visible. One of several producers does the
 // work: the one that lowers the flag.

@@ -1,0 +1,101 @@
+package writer
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// A clock tells the time of appends. To read the system's clock takes as long as
+// the rest of an append, so in a run of appends that follow one another quickly
+// it is read for every 32nd only, and the others get the time that was read last:
+// an append has a time that is never ahead of the clock, and at most a tick behind.
+//
+// What bounds that is the ticker, which has the next append read the clock. It
+// runs during such a run, and one tick longer. Appends that come at longer
+// intervals read the clock each, and no ticker wakes up between them.
+//
+// A process that is stopped in such a run, and goes on, may append before its
+// ticker comes to run: but for 31 records at most, and their time is that of the stop.
+type clock struct {
+	read  func() int64 // ns since 1970
+	share int          // appends of a run that share a reading; 1: none do
+
+	last  int64  // what was read last
+	left  int    // how many more appends may have it
+	seen  uint32 // ticks when it was read
+	ticks atomic.Uint32
+
+	timer   *time.Timer
+	running atomic.Bool
+	wanted  atomic.Bool // the clock was read in a run since the last tick
+}
+
+const (
+	clockShare = 32
+	clockRun   = 20 * time.Microsecond // two readings within this are of a run
+	clockTick  = time.Millisecond
+)
+
+func (c *clock) init(now func() time.Time, share int) {
+	c.read = func() int64 { return now().UnixNano() }
+	c.share = share
+	c.timer = time.AfterFunc(math.MaxInt64, c.tick)
+	c.timer.Stop()
+}
+
+// now returns the time for an append. One goroutine at a time may call it.
+func (c *clock) now() int64 {
+	if c.left > 0 && c.ticks.Load() == c.seen {
+		c.left--
+		return c.last
+	}
+	return c.reread()
+}
+
+func (c *clock) reread() int64 {
+	c.seen = c.ticks.Load() // before the clock: a tick after this ends what is read now
+	ns := c.read()
+	run := c.share > 1 && ns >= c.last && ns-c.last < int64(clockRun)
+	c.last, c.left = ns, 0
+	if run {
+		c.left = c.share - 1
+		c.want()
+	}
+	return ns
+}
+
+// want has the ticker run. It and tick each store their own word before they load
+// the other's, so that no run is left without a ticker.
+func (c *clock) want() {
+	if !c.wanted.Load() {
+		c.wanted.Store(true)
+	}
+	c.start()
+}
+
+func (c *clock) start() {
+	if !c.running.Load() && c.running.CompareAndSwap(false, true) {
+		c.timer.Reset(clockTick)
+	}
+}
+
+// tick has the next append read the clock, and goes on while a run does.
+func (c *clock) tick() {
+	c.ticks.Add(1)
+	if c.wanted.Swap(false) {
+		c.timer.Reset(clockTick)
+		return
+	}
+	c.running.Store(false)
+	if c.wanted.Load() {
+		c.start()
+	}
+}
+
+// stop ends the ticker, now being called no more.
+func (c *clock) stop() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
