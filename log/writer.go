@@ -62,8 +62,8 @@ type Writer struct {
 //
 // The record's slices may be used again as soon as Append returns.
 func (w *Writer) Append(ctx context.Context, r Record) (offset int64, err error) {
-	one := [1]Record{r}
-	return w.AppendBatch(ctx, one[:])
+	offset, err = w.w.AppendOne(ctx, &r)
+	return w.acknowledge(ctx, offset, 1, err)
 }
 
 // AppendBatch appends the records, at least one, as a unit: readers see all or
@@ -71,13 +71,19 @@ func (w *Writer) Append(ctx context.Context, r Record) (offset int64, err error)
 // first; the others follow without a gap. Errors are as in Append.
 func (w *Writer) AppendBatch(ctx context.Context, records []Record) (base int64, err error) {
 	base, err = w.w.Append(ctx, records)
+	return w.acknowledge(ctx, base, len(records), err)
+}
+
+// acknowledge turns what an append of n records came to into what its caller is
+// told, and waits until they are durable if that was asked for.
+func (w *Writer) acknowledge(ctx context.Context, base int64, n int, err error) (int64, error) {
 	if err != nil {
 		return -1, public(err)
 	}
-	if w.opts.Ack == Durable {
-		err = w.w.Sync(ctx, base+int64(len(records)))
+	if w.opts.Ack != Durable {
+		return base, nil
 	}
-	return base, public(err)
+	return base, public(w.w.Sync(ctx, base+int64(n)))
 }
 
 // Sync returns when everything that this process appended is durable.

@@ -55,8 +55,8 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 	if len(records) > MaxRecords {
 		return fmt.Errorf("batch of %d records: at most %d are possible", len(records), MaxRecords)
 	}
-	if len(records) == 1 && isPlain(&records[0]) {
-		return b.encodeLone(records[0].Value, maxFrame)
+	if len(records) == 1 && records[0].Plain() {
+		return b.EncodePlain(records[0].Value, maxFrame)
 	}
 	attrs, size, err := measure(records, maxFrame)
 	if err != nil {
@@ -79,12 +79,9 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 	return nil
 }
 
-// isPlain reports whether a record has neither key nor headers.
-func isPlain(r *Record) bool { return r.Key == nil && len(r.Headers) == 0 }
-
-// encodeLone encodes a plain record that is alone in its batch: its value is the
-// body, and is not copied.
-func (b *Body) encodeLone(value []byte, maxFrame int64) error {
+// EncodePlain is Encode for one record that is plain: its value is the body, and
+// is not copied.
+func (b *Body) EncodePlain(value []byte, maxFrame int64) error {
 	if size := FrameBytes + int64(len(value)); size > maxFrame {
 		return &TooLargeError{Size: size, Max: maxFrame}
 	}

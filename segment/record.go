@@ -30,6 +30,9 @@ type Header struct {
 	Value []byte
 }
 
+// Plain reports whether r has neither key nor headers.
+func (r *Record) Plain() bool { return r.Key == nil && len(r.Headers) == 0 }
+
 // Clone returns a copy of r that shares no memory with it and so outlives the
 // reader it came from.
 func (r Record) Clone() Record {

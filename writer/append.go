@@ -57,14 +57,6 @@ const (
 // Ending ctx gives up the wait for another process that holds the lock; a batch
 // that is being written is written.
 func (w *Writer) Append(ctx context.Context, records []segment.Record) (base int64, err error) {
-	if len(records) == 1 && len(records[0].Value) <= maxLedBytes && w.lead.try() {
-		r := &w.own
-		w.run(ctx, r, records)
-		base, err = r.base, r.err
-		r.reset()
-		w.lead.give()
-		return base, err
-	}
 	r := w.requests.Get().(*request)
 	if r.err = r.body.Encode(records, w.MaxFrame()); r.err == nil {
 		w.submit(ctx, r)
@@ -73,6 +65,24 @@ func (w *Writer) Append(ctx context.Context, records []segment.Record) (base int
 	r.reset()
 	w.requests.Put(r)
 	return base, err
+}
+
+// AppendOne is Append for one record.
+//
+// If it is small and the lead is free, it is encoded by the goroutine that has the
+// lead already, in a request that need not be fetched: most of what an append of
+// one producer would cost more.
+func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset int64, err error) {
+	if len(record.Value) > maxLedBytes || !record.Plain() || !w.lead.try() {
+		one := [1]segment.Record{*record}
+		return w.Append(ctx, one[:])
+	}
+	r := &w.own
+	w.run(ctx, r, record)
+	offset, err = r.base, r.err
+	r.reset()
+	w.lead.give()
+	return offset, err
 }
 
 // submit appends r, which is encoded, as the goroutine that leads or by it.
@@ -100,15 +110,15 @@ const (
 	noting                // they were
 )
 
-// run appends r, of records if it is not encoded yet, and what is queued. The
-// caller has the lead.
-func (w *Writer) run(ctx context.Context, r *request, records []segment.Record) {
+// run appends r, of plain if it is not encoded yet, and what is queued. The caller
+// has the lead.
+func (w *Writer) run(ctx context.Context, r *request, plain *segment.Record) {
 	if w.closed.Load() {
 		r.err = ErrClosed
 		return
 	}
 	w.others = nil
-	if err := w.round(ctx, r, records); err != nil {
+	if err := w.round(ctx, r, plain); err != nil {
 		w.failed(err, r)
 	}
 	for _, o := range w.others {
@@ -117,11 +127,11 @@ func (w *Writer) run(ctx context.Context, r *request, records []segment.Record) 
 }
 
 // round is run's work on shared memory. The lock is held while w.phase is holding.
-func (w *Writer) round(ctx context.Context, r *request, records []segment.Record) (err error) {
+func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (err error) {
 	defer fault.Recover(fault.Guard(), &err)
 	w.phase = waiting
-	if records != nil {
-		if err := r.body.Encode(records, w.MaxFrame()); err != nil {
+	if plain != nil {
+		if err := r.body.EncodePlain(plain.Value, w.MaxFrame()); err != nil {
 			return err
 		}
 	}
@@ -214,8 +224,8 @@ func (w *Writer) placeAll(repair bool, r *request, others []*request) error {
 // enter makes w.cur the active segment. The caller has just got the lock.
 func (w *Writer) enter(repair bool) error {
 	w.at(stageLocked)
-	if err := w.ctl.CheckPoison(); err != nil {
-		return err
+	if w.ctl.Poison.Load() != 0 {
+		return w.ctl.CheckPoison()
 	}
 	if repair {
 		if err := w.repair(); err != nil {

@@ -80,7 +80,8 @@ func (h *handle) note(c segment.Cursor, timeNs int64) {
 	if x == nil {
 		return
 	}
-	if stretch := x.Stretch(c.Position); h.noted.Swap(stretch) != stretch {
+	if stretch := x.Stretch(c.Position); h.noted.Load() != stretch {
+		h.noted.Store(stretch)
 		x.Note(index.Entry{Position: c.Position, Count: c.Count, Time: timeNs})
 	}
 }

@@ -111,7 +111,7 @@ func (k *keeper) appended(h *handle, r *request) {
 		h.retain()
 		k.request(func(t *todo) { t.populate = append(t.populate, stretch{h, from, to}) })
 	}
-	if position > h.Size/2 && !h.spareAsked.Swap(true) {
+	if position > h.Size/2 && !h.spareAsked.Load() && !h.spareAsked.Swap(true) {
 		k.request(func(t *todo) { t.spare = true })
 	}
 }

@@ -17,8 +17,8 @@ import (
 //	└──────────┴────────┴────────┴───────────────┘
 //
 // Taking and giving it back without contention is one compare-and-swap and one
-// swap, no system call. A waiter spins briefly, sets contended and sleeps on the
-// word. When its sleep times out it tries the file lock of the owner's slot: if
+// swap, no system call. A waiter spins and pauses, then sets contended and sleeps on
+// the word. When its sleep times out it tries the file lock of the owner's slot: if
 // it gets that, the owner is dead, and, since the kernel frees file locks only
 // after it has torn down the memory map, can store nothing more. The waiter then
 // swaps the word from the dead owner to itself.
@@ -26,7 +26,8 @@ import (
 // Unclean on a free lock says that its last holder could not finish (it met a
 // memory fault): whoever takes it repairs, as after a death.
 type Lock struct {
-	word *atomic.Uint32
+	word  *atomic.Uint32
+	pause atomic.Uint32 // paused on, and never changed: on the other word a wake-up that is meant for a sleeper could end a pause
 }
 
 const (
@@ -35,9 +36,15 @@ const (
 	contended = 1 << 31
 )
 
-// spins is how often a waiter looks at the word before it sleeps: about as long
-// as an append takes.
+// spins is how often a waiter looks at the word before it pauses or sleeps: about
+// as long as a few appends take.
 const spins = 200
+
+// The pauses of a waiter double from the first to the longest.
+const (
+	firstPause = 50 * time.Microsecond
+	longPause  = 200 * time.Microsecond
+)
 
 // A Judge tries the file lock of a slot. It returns the lock, which proves that
 // the slot's owner is dead for as long as it is held, or nil if the owner lives.
@@ -77,30 +84,62 @@ func (l *Lock) release(word uint32, wake int) {
 // Acquire takes the lock for slot, waiting until giveUp, which is called every few
 // milliseconds, returns an error. repair is true when it was taken from a dead
 // owner, or given back unclean.
+//
+// Who finds it taken first looks again for about as long as an append takes. If
+// that is not enough, there is either an owner that lost its core, or more
+// appends than one core can do: then it pauses, which leaves lock and core to
+// the others, and looks again, a few times, before it sleeps on the word. A
+// pause asks for no wake-up, which would cost the owner a system call and both the
+// cache lines of all that the lock guards, for each append or two.
 func (l *Lock) Acquire(slot uint32, judge Judge, giveUp func() error) (repair bool, err error) {
-	if l.word.CompareAndSwap(0, slot) {
-		return false, nil
+	for pause := firstPause; ; pause *= 2 {
+		if ok, repair := l.spin(slot); ok {
+			return repair, nil
+		}
+		if pause > longPause {
+			return l.queue(slot, judge, giveUp)
+		}
+		if err := giveUp(); err != nil {
+			return false, l.heldBy(err)
+		}
+		futex.Wait(&l.pause, 0, pause)
 	}
+}
+
+func (l *Lock) spin(slot uint32) (ok, repair bool) {
 	for range spins {
 		if l.Owner() == 0 { // look before the swap, which would take the cache line
 			if ok, repair := l.Try(slot); ok {
-				return repair, nil
+				return true, repair
 			}
 		}
 	}
-	// Having slept, we cannot know whether others still do, so we take the lock
-	// as contended and the release will wake one of them.
+	return false, false
+}
+
+func (l *Lock) heldBy(err error) error {
+	return fmt.Errorf("wait for the log's lock, held by producer %d: %w", l.Owner(), err)
+}
+
+// queue sleeps on the word until the lock is had.
+//
+// Having slept, we cannot know whether others still do, so we take the lock as
+// contended and the release will wake one of them.
+func (l *Lock) queue(slot uint32, judge Judge, giveUp func() error) (repair bool, err error) {
 	bound := firstBound
 	for began := time.Now(); ; {
-		word := l.word.Load()
-		if word&slotMask == 0 {
-			if l.word.CompareAndSwap(word, slot|contended) {
+		for range spins {
+			word := l.word.Load()
+			if word&slotMask == 0 && l.word.CompareAndSwap(word, slot|contended) {
 				return word&unclean != 0, nil
 			}
+		}
+		word := l.word.Load()
+		if word&slotMask == 0 {
 			continue
 		}
 		if err := giveUp(); err != nil {
-			return false, fmt.Errorf("wait for the log's lock, held by producer %d: %w", word&slotMask, err)
+			return false, l.heldBy(err)
 		}
 		l.sleep(word, bound)
 		if time.Since(began) < bound { // not by the result of sleep: signals may end every single one
