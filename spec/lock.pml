@@ -1,7 +1,7 @@
 /*
  * The producers' lock: one shared word, slots, the death of its owner.
  *
- * Mirrors internal/control/lock.go (Try, Acquire, sleep, takeOver, release),
+ * Mirrors internal/control/lock.go (TryFree, Try, Acquire, queue, sleep, takeOver, release),
  * internal/control/slot.go (TakeSlot, JudgeIn), and from writer/ inherit, acquire,
  * locked and enter. What is done under the lock is one datum that is not whole
  * between two stores; append.pml, roll.pml and recycle.pml have what it stands for.
@@ -122,7 +122,8 @@ active [PRODUCERS] proctype Producer() {
 #endif
 		fi;
 
-next:		/* Lock.Acquire: the first swap, and the spinning, which may end at any time */
+next:		/* Lock.Acquire: the first swap, and the spinning, which may end at any time; the
+		   pauses in it are on another word and change nothing, so they are no steps */
 		if
 		:: n == APPENDS -> goto close
 		:: atomic { n < APPENDS && word == 0 -> n++; word = slot; enter_free(0); goto holding }

@@ -1,0 +1,105 @@
+package writer
+
+import (
+	"testing"
+	"time"
+)
+
+// testClock is a clock whose time is set, whose ticker only ticks when told to.
+func testClock(share int) (c *clock, at *int64, reads *int) {
+	at, reads = new(int64), new(int)
+	c = new(clock)
+	c.init(func() time.Time { *reads++; return time.Unix(0, *at) }, share)
+	c.running.Store(true) // so that no append starts the ticker
+	return c, at, reads
+}
+
+// TestRunSharesReadings: of appends that come quickly, one in 32 reads the clock,
+// and none has a time that was not yet.
+func TestRunSharesReadings(t *testing.T) {
+	c, at, reads := testClock(clockShare)
+	const appends = 32 * 1000
+	var last int64
+	for i := range appends {
+		*at = int64(time.Hour) + int64(i)*100
+		ns := c.now()
+		if ns > *at || ns < *at-clockShare*100 || ns < last {
+			t.Fatalf("append %d at %d has the time %d, after %d", i, *at, ns, last)
+		}
+		last = ns
+	}
+	if *reads > appends/clockShare+2 {
+		t.Errorf("%d readings for %d appends", *reads, appends)
+	}
+}
+
+// TestSlowAppendsReadTheClock: those that come slowly have the exact time, and no
+// ticker is started for them.
+func TestSlowAppendsReadTheClock(t *testing.T) {
+	c, at, _ := testClock(clockShare)
+	for i := range 1000 {
+		*at += int64(clockRun)
+		if ns := c.now(); ns != *at {
+			t.Fatalf("append %d at %d has the time %d", i, *at, ns)
+		}
+	}
+	if c.wanted.Load() {
+		t.Error("the ticker is wanted")
+	}
+}
+
+// TestTickEndsReading: after a tick the clock is read, however few appends had
+// the time before, and a step of the clock is followed, back too.
+func TestTickEndsReading(t *testing.T) {
+	c, at, _ := testClock(clockShare)
+	*at = int64(time.Hour)
+	for range 10 {
+		c.now()
+	}
+	for _, step := range []time.Duration{time.Second, -time.Minute, time.Nanosecond} {
+		*at += int64(step)
+		c.tick()
+		if ns := c.now(); ns != *at {
+			t.Errorf("after a step of %v: %d, want %d", step, ns, *at)
+		}
+		for range 5 {
+			c.now()
+		}
+	}
+}
+
+// TestTickerEndsWithRun: the ticker goes on while a run does and ends with the
+// tick after; a run that begins later has one again.
+func TestTickerEndsWithRun(t *testing.T) {
+	c, at, _ := testClock(clockShare)
+	c.running.Store(false)
+	*at = int64(time.Hour)
+	for range 3 {
+		c.now()
+		c.now()
+		if !c.running.Load() {
+			t.Fatal("a run has no ticker")
+		}
+		for deadline := time.Now().Add(10 * time.Second); c.running.Load(); time.Sleep(clockTick) {
+			if time.Now().After(deadline) {
+				t.Fatal("the ticker goes on without appends")
+			}
+		}
+		ticks := c.ticks.Load()
+		time.Sleep(5 * clockTick)
+		if c.ticks.Load() != ticks {
+			t.Error("an idle clock ticks")
+		}
+	}
+}
+
+// TestTestClockIsExact: a clock that the caller brings is read for each append.
+func TestTestClockIsExact(t *testing.T) {
+	c, at, _ := testClock(1)
+	for i := range 1000 {
+		*at++
+		if ns := c.now(); ns != *at {
+			t.Fatalf("append %d at %d has the time %d", i, *at, ns)
+		}
+	}
+}
