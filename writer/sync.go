@@ -31,8 +31,6 @@ type syncer struct {
 	life sync.RWMutex // held shared by each call; closing takes it, and then unmaps
 	dir  *os.File     // the log's directory; nil when closed, guarded by life
 
-	crowd crowd
-
 	lead chan struct{} // one goroutine of the process at a time; guards the rest
 	cur  *handle       // the segment synced last
 	// offered is the appender's handle of the segment that was active last.
@@ -78,48 +76,16 @@ func (s *syncer) to(ctx context.Context, target int64) (err error) {
 		return ErrClosed
 	}
 	defer fault.Recover(fault.Guard(), &err)
-	for {
-		if covered, err := s.covered(target); covered || err != nil {
-			return err
-		}
-		leads, err := s.takeLead(ctx)
-		if err != nil {
-			return err
-		}
-		if leads {
-			break
-		}
+	if covered, err := s.covered(target); covered || err != nil {
+		return err
 	}
-	defer s.giveLead()
-	s.crowd.gather()
-	return s.share(ctx, target)
-}
-
-// takeLead waits until the caller has the lead, or until one who had it gave it
-// back: then the caller looks whether that sync was its own too.
-func (s *syncer) takeLead(ctx context.Context) (leads bool, err error) {
 	select {
 	case s.lead <- struct{}{}:
-		return true, nil
-	default:
-	}
-	over := s.crowd.enter()
-	defer s.crowd.leave()
-	select {
-	case s.lead <- struct{}{}:
-		return true, nil
-	case <-over:
-		return false, nil
 	case <-ctx.Done():
-		return false, fmt.Errorf("wait for a sync: %w", ctx.Err())
+		return fmt.Errorf("wait for a sync: %w", ctx.Err())
 	}
-}
-
-// giveLead tells all who wait before it gives the lead back, which so goes to one
-// whose records are not durable yet, and not through the hands of all the others.
-func (s *syncer) giveLead() {
-	s.crowd.dismiss()
-	<-s.lead
+	defer func() { <-s.lead }()
+	return s.share(ctx, target)
 }
 
 // all syncs whatever is committed now, needed or not.
