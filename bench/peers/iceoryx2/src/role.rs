@@ -132,6 +132,11 @@ impl<'a> Producer<'a> {
         true
     }
 
+    /// Whether the record that was filled is the last one.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
     /// Writes the record into dst, which has its size.
     #[inline]
     pub fn fill(&mut self, dst: &mut [u8]) {

@@ -34,7 +34,9 @@ pub fn measure(s: &Settings, args: &[String]) -> Result<(), Failure> {
     std::fs::create_dir(&dir)?;
     let mut roles = Roles { children: Vec::new(), dir: dir.clone() };
     end_on_signal(dir.clone());
+    let services = iox::open(s, &dir)?;
     let reports = roles.run(s, args, &Control::open(&dir)?)?;
+    drop(services);
     drop(roles);
     println!("{}", result(s, &reports)?);
     Ok(())
