@@ -109,6 +109,7 @@ pub fn consume(s: &Settings, dir: &FsPath, consumer: &mut Consumer) -> Result<()
     while services.messages.dynamic_config().number_of_publishers() < s.producers {
         std::thread::yield_now();
     }
+    subscriber.update_connections()?; // a publisher does not wait for one that has not done so
     consumer.ready();
     if blocks(s) {
         return wait_and_receive(&listener, &subscriber, consumer);
