@@ -57,7 +57,7 @@ func (s *surveyor) checkLock(ctl *control.Control) error {
 		return nil // it is out of use already
 	}
 	return fault.Run(func() error {
-		for _, lock := range []control.Lock{ctl.Lock, ctl.SyncLock} {
+		for _, lock := range []*control.Lock{&ctl.Lock, &ctl.SyncLock} {
 			slot := lock.Owner()
 			if slot == 0 {
 				continue
