@@ -7,9 +7,11 @@ import (
 )
 
 // A clock tells the time of appends. To read the system's clock takes as long as
-// the rest of an append, so in a run of appends that follow one another quickly
+// the rest of an append, so in a long run of appends that follow one another quickly
 // it is read for every 32nd only, and the others get the time that was read last:
 // an append has a time that is never ahead of the clock, and at most a tick behind.
+// The first 256 of a run read it each: who appends little, and asks for the records
+// from a time on that he took in between, gets these and no others.
 //
 // What bounds that is the ticker, which has the next append read the clock. It
 // runs during such a run, and one tick longer. Appends that come at longer
@@ -22,6 +24,7 @@ type clock struct {
 	share int          // appends of a run that share a reading; 1: none do
 
 	last  int64  // what was read last
+	quick int    // readings in a row that followed one another quickly, up to clockStreak
 	left  int    // how many more appends may have it
 	seen  uint32 // ticks when it was read
 	ticks atomic.Uint32
@@ -32,9 +35,10 @@ type clock struct {
 }
 
 const (
-	clockShare = 32
-	clockRun   = 20 * time.Microsecond // two readings within this are of a run
-	clockTick  = time.Millisecond
+	clockShare  = 32
+	clockRun    = 20 * time.Microsecond // two readings within this are of a run
+	clockStreak = 256                   // readings of a run before any is shared
+	clockTick   = time.Millisecond
 )
 
 func (c *clock) init(now func() time.Time, share int) {
@@ -56,9 +60,13 @@ func (c *clock) now() int64 {
 func (c *clock) reread() int64 {
 	c.seen = c.ticks.Load() // before the clock: a tick after this ends what is read now
 	ns := c.read()
-	run := c.share > 1 && ns >= c.last && ns-c.last < int64(clockRun)
+	if ns >= c.last && ns-c.last < int64(clockRun) {
+		c.quick = min(c.quick+1, clockStreak)
+	} else {
+		c.quick = 0
+	}
 	c.last, c.left = ns, 0
-	if run {
+	if c.share > 1 && c.quick == clockStreak {
 		c.left = c.share - 1
 		c.want()
 	}
