@@ -79,26 +79,33 @@ type Reader struct {
 	r       *reader.Reader
 	l       *Log
 	durable bool
-	rec     Record
 }
 
 // Next returns the next record, waiting for it if need be. The error is io.EOF
 // at Until, that of ctx, a *RangeError when retention was quicker than the
 // reader, or a *DamageError; after either of the last two SkipDamage goes on.
 func (r *Reader) Next(ctx context.Context) (Record, error) {
-	if err := r.r.Next(ctx, &r.rec); err != nil {
+	if rec := r.r.Ahead(); rec != nil {
+		return *rec, nil
+	}
+	var rec Record
+	if err := r.r.Next(ctx, &rec); err != nil {
 		return Record{}, public(err)
 	}
-	return r.rec, nil
+	return rec, nil
 }
 
-// TryNext is Next without waiting: ok is false if there is no record now.
-func (r *Reader) TryNext() (rec Record, ok bool, err error) {
-	ok, err = r.r.TryNext(&r.rec)
-	if !ok || err != nil {
-		return Record{}, false, public(err)
+// TryNext is Next without waiting: it reports false if there is no record now.
+func (r *Reader) TryNext() (Record, bool, error) {
+	if rec := r.r.Ahead(); rec != nil {
+		return *rec, true, nil
 	}
-	return r.rec, true, nil
+	return r.tryNext()
+}
+
+func (r *Reader) tryNext() (rec Record, ok bool, err error) {
+	ok, err = r.r.TryNext(&rec)
+	return rec, ok, public(err)
 }
 
 // Records iterates over the records, waiting for each. The iteration ends

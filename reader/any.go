@@ -31,7 +31,7 @@ func WaitAny(ctx context.Context, readers ...*Reader) error {
 
 // mayProceed reports whether TryNext has more to say than that there is nothing.
 func (r *Reader) mayProceed() bool {
-	if r.records.Left() > 0 || r.gap != nil || r.opts.Until != Unbounded && r.next >= r.opts.Until {
+	if r.ahead.left() > 0 || r.records.Left() > 0 || r.gap != nil || r.opts.Until != Unbounded && r.next >= r.opts.Until {
 		return true
 	}
 	ready, err := r.ready()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 
 	"github.com/seed27ccf144/mlog/internal/control"
@@ -31,7 +30,9 @@ type Reader struct {
 
 	at      place           // before the next batch to be read; no view: the log has no segment yet
 	next    int64           // offset of the next record to hand out
-	records segment.Records // what is left of the batch before at
+	ahead   ahead           // what of the batches before at is verified and not handed out
+	records segment.Records // what of the batch before at is not even decoded
+	batch   place           // where that one begins
 	durable int64           // the durable mark as last seen
 	awaited int64           // end of the batch at at that is there but not durable; 0 if there is none
 	gap     *gap            // what lies in the way, until it is stepped over
@@ -50,6 +51,7 @@ func NewReader(s *Source, opts Options) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{src: s, opts: opts, spins: minSpins}
+	r.ahead.clear()
 	if err := r.SeekTo(opts.From); err != nil {
 		s.Drop()
 		return nil, err
@@ -63,9 +65,7 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	r.closed = true
-	r.records.Clear()
-	r.src.release(r.at.v)
-	r.at = place{}
+	r.move(place{}, r.next)
 	r.src.Drop()
 	return nil
 }
@@ -94,9 +94,11 @@ func (r *Reader) SeekTo(offset int64) error {
 }
 
 func (r *Reader) move(p place, next int64) {
+	r.ahead.clear()
 	r.records.Clear()
 	r.src.release(r.at.v)
-	r.at, r.next, r.gap, r.torn, r.awaited = p, next, nil, false, 0
+	r.at, r.batch = p, place{}
+	r.next, r.gap, r.torn, r.awaited = next, nil, false, 0
 }
 
 // SkipDamage steps over what the last call reported: to the first record behind
@@ -104,7 +106,7 @@ func (r *Reader) move(p place, next int64) {
 // nothing was reported, or if nothing is behind the damage yet.
 func (r *Reader) SkipDamage() (err error) {
 	defer fault.Recover(fault.Guard(), &err)
-	if r.gap == nil {
+	if r.gap == nil || r.ahead.left() > 0 { // or not told of yet
 		return errors.New("no damage to skip")
 	}
 	if r.gap.resume == nil { // by now there may be something
@@ -141,32 +143,37 @@ func (r *Reader) SkipDamage() (err error) {
 // until the next call. The error is io.EOF at the bound, a
 // *segment.DamageError or a *RangeError; these stay until the reader is moved.
 func (r *Reader) TryNext(rec *segment.Record) (ok bool, err error) {
-	defer fault.Recover(fault.Guard(), &err)
-	for {
-		if r.opts.Until != Unbounded && r.next >= r.opts.Until {
-			return false, io.EOF
+	next := r.Ahead()
+	if next == nil {
+		if ok, err := r.refill(); !ok || err != nil {
+			return false, err
 		}
-		if r.records.Left() == 0 {
-			if ok, err := r.load(); !ok || err != nil {
-				return false, err
-			}
-		}
-		if err := r.records.Next(rec); err != nil {
-			return false, r.malformed(err)
-		}
-		if rec.Offset >= r.next { // the first batch may begin before the offset sought
-			r.next = rec.Offset + 1
-			return true, nil
-		}
+		next = r.Ahead()
 	}
+	*rec = *next
+	return true, nil
 }
 
-// malformed reports a batch that verifies but does not decode.
-func (r *Reader) malformed(err error) error {
+// Ahead returns the next record if that is verified already, else nil: then
+// TryNext tells. The record is valid until the next call.
+func (r *Reader) Ahead() *segment.Record {
+	a := &r.ahead
+	if a.next >= a.end {
+		return nil
+	}
+	rec := &a.records[uint(a.next)%maxAhead]
+	a.next++
+	r.next = rec.Offset + 1
+	return rec
+}
+
+// malformed reports a batch that verifies but does not decode, from the offset due
+// on.
+func (r *Reader) malformed(err error, due int64) error {
 	r.records.Clear()
 	base := r.at.base
 	r.gap = &gap{resume: &resumption{r.at.v.Base, r.at.position, base}, err: &segment.DamageError{
-		Segment: segmentName(r.at.v), Position: r.at.position, First: r.next, Last: base - 1,
+		Segment: segmentName(r.at.v), Position: r.at.position, First: due, Last: base - 1,
 		Reason: "the batch before this position has a valid checksum but no valid content: " + err.Error(),
 	}}
 	return r.gap.err
@@ -230,10 +237,8 @@ func (r *Reader) load() (bool, error) {
 				r.awaited = f.End()
 				return false, err
 			}
-			r.awaited = 0
 		}
-		r.torn = false
-		r.at.position, r.at.base = f.Next(), f.End()
+		r.stepTo(f.Next(), f.End())
 		r.records.Reset(&f)
 		return true, nil
 	}

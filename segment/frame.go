@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
@@ -94,26 +92,25 @@ func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 	if pos&(frameAlign-1) != 0 || pos < HeaderBytes || pos+FrameBytes > int64(len(data)) {
 		return &BadFrameError{Position: pos, Reason: "position outside the segment"}
 	}
-	length := mapping.Uint32(data, int(pos)).Load()
+	length := int64(mapping.Uint32(data, int(pos)).Load())
 	if length == 0 {
 		return ErrNoFrame
 	}
-	if length < FrameBytes || int64(length) > int64(len(data))-pos {
+	if length < FrameBytes || length > int64(len(data))-pos {
 		return &BadFrameError{Position: pos, Reason: fmt.Sprintf("length %d does not fit", length)}
 	}
-	var h [FrameBytes]byte
-	copy(h[4:], data[pos+4:pos+FrameBytes])
-	binary.LittleEndian.PutUint32(h[0:], length)
-	word := binary.LittleEndian.Uint32(h[4:])
+	h := data[pos : pos+length : pos+length]
+	attrs := binary.LittleEndian.Uint32(h[4:])
+	base, time := binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint64(h[16:])
 	f.Position = pos
-	f.Length = int64(length)
-	f.attrs = word & 0xff
-	f.Count = int(word >> 8)
-	f.Base = int64(binary.LittleEndian.Uint64(h[8:]))
-	f.Time = int64(binary.LittleEndian.Uint64(h[16:]))
+	f.Length = length
+	f.attrs = attrs & 0xff
+	f.Count = int(attrs >> 8)
+	f.Base = int64(base)
+	f.Time = int64(time)
 	f.Checksum = binary.LittleEndian.Uint64(h[24:])
-	f.Body = data[pos+FrameBytes : pos+int64(length) : pos+int64(length)]
-	if f.Checksum != checksum(epoch+uint64(pos), h[:], bodySum(f.Body)) {
+	f.Body = h[FrameBytes:]
+	if f.Checksum != wordsSum(epoch+uint64(pos), uint64(length)|uint64(attrs)<<32, base, time, bodySum(f.Body)) {
 		return &BadFrameError{Position: pos, Reason: "checksum mismatch"}
 	}
 	return f.plausible(int64(len(data)))
@@ -146,11 +143,6 @@ func (f *Frame) plausible(size int64) error {
 	}
 	return nil
 }
-
-func bodySum(body []byte) uint64 { return xxhash.Sum64(body) }
-
-// emptySum is the hash of an empty body.
-var emptySum = xxhash.Sum64(nil)
 
 // maxOffset keeps every sum of an offset and a count far from overflow.
 const maxOffset = 1 << 62

@@ -230,12 +230,16 @@ func (s *Segment) Read(pos, want int64, f *Frame) error {
 		return err
 	}
 	if f.Base != want {
-		return &BadFrameError{Position: pos, Reason: fmt.Sprintf("base offset %d where %d belongs", f.Base, want)}
+		return misplaced(f, want)
 	}
 	if f.IsEnd() && want == s.Base { // who followed it would come here again, for ever
 		return &BadFrameError{Position: pos, Reason: "an end marker that leads back to its own segment"}
 	}
 	return nil
+}
+
+func misplaced(f *Frame, want int64) error {
+	return &BadFrameError{Position: f.Position, Reason: fmt.Sprintf("base offset %d where %d belongs", f.Base, want)}
 }
 
 // hasMoreBehind reports whether the marks say that something was committed at
