@@ -1,10 +1,8 @@
 package reader
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -37,7 +35,7 @@ type Reader struct {
 	awaited int64           // end of the batch at at that is there but not durable; 0 if there is none
 	gap     *gap            // what lies in the way, until it is stepped over
 	torn    bool            // bytes at the log's end wait for a recovery
-	spins   int             // how long spinning is worth it, see pause
+	pace    pace            // how it waits
 	closed  bool
 
 	// What markerIsMissing knows already.
@@ -50,7 +48,7 @@ func NewReader(s *Source, opts Options) (*Reader, error) {
 	if err := s.Hold(); err != nil {
 		return nil, err
 	}
-	r := &Reader{src: s, opts: opts, spins: minSpins}
+	r := &Reader{src: s, opts: opts, pace: newPace()}
 	r.ahead.clear()
 	if err := r.SeekTo(opts.From); err != nil {
 		s.Drop()
@@ -283,81 +281,4 @@ func (r *Reader) isDurable(end int64) (bool, error) {
 		return false, errors.Join(err, checkPoison(ctl))
 	}
 	return false, nil
-}
-
-// Next is TryNext that waits: until there is a record, ctx ends, or an error.
-func (r *Reader) Next(ctx context.Context, rec *segment.Record) error {
-	for {
-		ok, err := r.TryNext(rec)
-		if ok || err != nil {
-			return err
-		}
-		if err := r.pause(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// A reader spins before it sleeps, for as long as that has paid lately: a record
-// crosses in a fraction of a microsecond to who spins, and in tens to who
-// sleeps. One look costs some nanoseconds.
-const (
-	minSpins   = 50
-	maxSpins   = 4000
-	looksAtCtx = 1024
-)
-
-// pause returns when there may be something new.
-func (r *Reader) pause(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	spins := r.spins
-	if r.torn || r.at.v == nil || r.awaited > 0 && !r.src.hasControl() {
-		spins = 0 // a look then takes system calls
-	}
-	for i := 0; r.opts.Spin || i < spins; i++ {
-		ready, err := r.ready()
-		if ready || err != nil {
-			r.spins = min(2*r.spins, maxSpins)
-			return err
-		}
-		if i%looksAtCtx == looksAtCtx-1 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			runtime.Gosched()
-			r.lookAgain()
-			if r.opts.Spin && r.markerIsMissing() {
-				return nil
-			}
-		}
-	}
-	r.spins = max(r.spins/2, minSpins)
-	defer r.lookAgain()
-	return r.src.room.Wait(ctx, func() bool {
-		ready, err := r.ready()
-		return ready || err != nil
-	})
-}
-
-// ready reports whether it is worth looking again. It stores nothing and does
-// not block.
-func (r *Reader) ready() (ready bool, err error) {
-	defer fault.Recover(fault.Guard(), &err)
-	switch {
-	case r.src.closed.Load():
-		return true, nil
-	case r.torn:
-		ctl, err := r.src.control()
-		return ctl != nil, err
-	case r.at.v == nil:
-		bases, err := r.src.row()
-		return len(bases) > 0, err
-	case !r.at.v.Committed(r.at.position):
-		return false, nil
-	case r.opts.Durable && r.awaited > 0:
-		return r.isDurable(r.awaited)
-	}
-	return true, nil
 }

@@ -1,0 +1,125 @@
+package reader
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// Next is TryNext that waits: until there is a record, ctx ends, or an error.
+//
+// It looks at the commit word first and at nothing else: TryNext, when nothing is
+// there, looks at words that the producer stores at each append, and each look
+// takes the cache line from it.
+func (r *Reader) Next(ctx context.Context, rec *segment.Record) error {
+	if next := r.Ahead(); next != nil {
+		*rec = *next
+		return nil
+	}
+	for {
+		if err := r.spin(ctx); err != nil {
+			return err
+		}
+		if ok, err := r.TryNext(rec); ok || err != nil {
+			return err
+		}
+		if err := r.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// spin looks for as long as that has paid lately. It returns nil whether something
+// came or not.
+func (r *Reader) spin(ctx context.Context) error {
+	if r.at.v == nil || r.torn || r.records.Left() > 0 || r.gap != nil || r.next == r.opts.Until {
+		return nil // TryNext has something to say, or each look takes system calls
+	}
+	committed, err := r.watch(1)
+	if committed && r.awaited == 0 || err != nil || ctx.Err() != nil {
+		return err
+	}
+	if r.opts.Durable && r.awaited > 0 {
+		return r.spinUntilDurable()
+	}
+	came := false
+	for looks := r.pace.begin(r.next, r.opts.Spin); looks > 0 && !came; looks -= looksAtOnce {
+		if came, err = r.watch(min(looks, looksAtOnce)); err != nil {
+			return err
+		}
+		if !came {
+			runtime.Gosched()
+		}
+	}
+	r.pace.end(came)
+	return nil
+}
+
+// watch looks at the commit word of the next batch, so many times, and reports
+// whether it is there or the source is closed.
+func (r *Reader) watch(looks int) (came bool, err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	v, position := r.at.v, r.at.position
+	for range looks {
+		if v.Committed(position) {
+			return true, nil
+		}
+	}
+	return r.src.closed.Load(), nil
+}
+
+// spinUntilDurable is spin for a record that is there but not yet on disk. That
+// takes a sync, so there is little to be had from looking often.
+func (r *Reader) spinUntilDurable() error {
+	if !r.src.hasControl() {
+		return nil // a look takes system calls
+	}
+	const looks = 100
+	for range looks {
+		if ready, err := r.ready(); ready || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sleep waits in the kernel until there may be something new.
+func (r *Reader) sleep(ctx context.Context) error {
+	defer r.lookAgain()
+	switch {
+	case r.opts.Spin:
+		runtime.Gosched()
+		return ctx.Err()
+	case r.pace.flooded:
+		time.Sleep(nap)
+		return ctx.Err()
+	}
+	return r.src.room.Wait(ctx, func() bool {
+		ready, err := r.ready()
+		return ready || err != nil
+	})
+}
+
+// ready reports whether it is worth looking again. It stores nothing and does
+// not block.
+func (r *Reader) ready() (ready bool, err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	switch {
+	case r.src.closed.Load():
+		return true, nil
+	case r.torn:
+		ctl, err := r.src.control()
+		return ctl != nil, err
+	case r.at.v == nil:
+		bases, err := r.src.row()
+		return len(bases) > 0, err
+	case !r.at.v.Committed(r.at.position):
+		return false, nil
+	case r.opts.Durable && r.awaited > 0:
+		return r.isDurable(r.awaited)
+	}
+	return true, nil
+}
