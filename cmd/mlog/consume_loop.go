@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	mlog "github.com/seed27ccf144/mlog/log"
@@ -12,70 +13,80 @@ import (
 
 // settleEvery bounds how many records go by before the loop looks for a signal
 // and commits, for a format that prints next to nothing.
-const settleEvery = 64 << 10
+const settleEvery int64 = 64 << 10
 
 // loop prints records until the end that was asked for. It settles whenever
 // there is nothing to read, so that what is printed is seen at once and the
 // committed offset is never far behind.
 func (c *consumer) loop(ctx context.Context) error {
-	for sinceSettled := 0; c.num < 0 || c.printed < c.num; {
-		record, err := c.nextRecord(ctx)
-		if errors.Is(err, io.EOF) || stopped(ctx, err) {
-			break
+	for c.wanted() > 0 {
+		more, err := c.printReady(min(c.wanted(), settleEvery))
+		if err == nil {
+			if err := c.settle(); err != nil || ctx.Err() != nil {
+				return err
+			}
+			if more {
+				continue
+			}
+			err = c.printNext(ctx)
+		}
+		if err != nil && !errors.Is(err, io.EOF) && !stopped(ctx, err) {
+			err = c.stepOver(err)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
 		}
 		if err != nil {
-			err = c.stepOver(err)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.print(&record); err != nil {
-			return errors.Join(c.settle(), err)
-		}
-		c.next = record.Offset + 1
-		c.printed++
-		if sinceSettled++; c.out.full() || sinceSettled >= settleEvery {
-			sinceSettled = 0
-			if err := c.settle(); err != nil {
-				return err
-			}
-			if ctx.Err() != nil {
-				return nil
-			}
+			break
 		}
 	}
 	return c.settle()
 }
 
-// nextRecord returns the next record, and settles first if that means waiting.
-func (c *consumer) nextRecord(ctx context.Context) (mlog.Record, error) {
-	record, ok, err := c.reader.TryNext()
-	if ok || err != nil {
-		return record, err
+// wanted is how many records are still to be printed.
+func (c *consumer) wanted() int64 {
+	if c.num < 0 {
+		return math.MaxInt64
 	}
-	if err := c.settle(); err != nil {
-		return record, err
-	}
-	wait, cancel := c.patience(ctx)
-	defer cancel()
-	record, err = c.reader.Next(wait)
-	if err != nil && wait.Err() != nil && ctx.Err() == nil {
-		return record, fmt.Errorf("%w: no record for %v", errTimeout, c.timeout)
-	}
-	return record, err
+	return c.num - c.printed
 }
 
-// print appends the record to the output. The record's slices are views into
-// the mapped log; if a stranger cut the file under them this is where it
-// shows, so faults become errors here.
-func (c *consumer) print(record *mlog.Record) (err error) {
+// printReady prints records that are there, at most n and until the output is
+// full. It reports false when there are no more.
+func (c *consumer) printReady(n int64) (more bool, err error) {
+	defer fault.Recover(fault.Guard(), &err) // as in printNext, but once for all of them
+	for ; n > 0 && !c.out.full(); n-- {
+		record, ok, err := c.reader.TryNext()
+		if !ok || err != nil {
+			return false, err
+		}
+		c.print(&record)
+	}
+	return true, nil
+}
+
+// printNext waits for a record and prints it. The record's slices are views into
+// the mapped log; if a stranger cut the file under them this is where it shows, so
+// faults become errors here.
+func (c *consumer) printNext(ctx context.Context) (err error) {
+	wait, cancel := c.patience(ctx)
+	defer cancel()
+	record, err := c.reader.Next(wait)
+	if err != nil {
+		if wait.Err() != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: no record for %v", errTimeout, c.timeout)
+		}
+		return err
+	}
 	defer fault.Recover(fault.Guard(), &err)
-	c.out.buf = c.format.AppendTo(c.out.buf, record)
+	c.print(&record)
 	return nil
+}
+
+func (c *consumer) print(record *mlog.Record) {
+	c.out.buf = c.format.AppendTo(c.out.buf, record)
+	c.next = record.Offset + 1
+	c.printed++
 }
 
 // settle brings out what was printed, and only then commits it.

@@ -7,6 +7,10 @@ import "github.com/seed27ccf144/mlog/segment"
 type Formatter struct {
 	json bool
 	ops  []op
+
+	// For the formats %v and text, as the default is, nothing else is looked at.
+	valueOnly bool
+	after     []byte
 }
 
 // An op writes one piece of a record.
@@ -50,11 +54,20 @@ func Compile(format string) (*Formatter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Formatter{ops: ops}, nil
+	f := &Formatter{ops: ops}
+	if n := len(ops); n > 0 && n <= 2 && ops[0].kind == opValue && ops[0].encoding == plainText {
+		f.valueOnly = n == 1 || ops[1].kind == opLiteral
+		f.after = ops[n-1].literal
+	}
+	return f, nil
 }
 
 // AppendTo appends r in the format to dst and returns the longer slice.
 func (f *Formatter) AppendTo(dst []byte, r *segment.Record) []byte {
+	if f.valueOnly {
+		dst = append(dst, r.Value...)
+		return append(dst, f.after...)
+	}
 	if f.json {
 		return appendJSONRecord(dst, r)
 	}

@@ -25,6 +25,9 @@ func TestFormats(t *testing.T) {
 	tests := []struct{ format, want string }{
 		{``, ""},
 		{`%v\n`, "hello\n"},
+		{`%v`, "hello"},
+		{`%v%v`, "hellohello"},
+		{`%v%k`, "hellok1"},
 		{`%k\t%v\n`, "k1\thello\n"},
 		{`%o %V %K %H`, "1234 5 2 2"},
 		{`%s %S %R`, "hello 5 \x00\x00\x00\x05"},
