@@ -36,6 +36,7 @@ type Reader struct {
 	gap     *gap            // what lies in the way, until it is stepped over
 	torn    bool            // bytes at the log's end wait for a recovery
 	pace    pace            // how it waits
+	isReady func() bool     // of ready; made once, since a closure for each wait is an allocation
 	closed  bool
 
 	// What markerIsMissing knows already.
@@ -50,6 +51,10 @@ func NewReader(s *Source, opts Options) (*Reader, error) {
 	}
 	r := &Reader{src: s, opts: opts, pace: newPace()}
 	r.ahead.clear()
+	r.isReady = func() bool {
+		ready, err := r.ready()
+		return ready || err != nil
+	}
 	if err := r.SeekTo(opts.From); err != nil {
 		s.Drop()
 		return nil, err

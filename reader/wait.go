@@ -97,10 +97,7 @@ func (r *Reader) sleep(ctx context.Context) error {
 		time.Sleep(nap)
 		return ctx.Err()
 	}
-	return r.src.room.Wait(ctx, func() bool {
-		ready, err := r.ready()
-		return ready || err != nil
-	})
+	return r.src.room.Wait(ctx, r.isReady)
 }
 
 // ready reports whether it is worth looking again. It stores nothing and does

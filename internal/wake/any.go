@@ -2,7 +2,6 @@ package wake
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -18,8 +17,7 @@ import (
 // futex_waitv(2) it sleeps on the first and looks at the others every 10 ms.
 func WaitAny(ctx context.Context, rooms []*Room, ready func() bool) error {
 	err := fault.Run(func() error { return waitAny(ctx, rooms, ready) })
-	var cut *fault.Error
-	if errors.As(err, &cut) {
+	if isCut(err) {
 		for _, r := range rooms {
 			r.file.Restore()
 		}

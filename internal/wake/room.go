@@ -23,12 +23,12 @@ type Room struct {
 
 	mu       sync.Mutex
 	sleeping bool          // somebody is, or is about to be, asleep
-	woken    chan struct{} // closed when the sleeper is back
+	woken    chan struct{} // closed when the sleeper is back; nil while nobody follows
 }
 
 // NewRoom makes a room for the consumers of f's log.
 func NewRoom(f *File) *Room {
-	return &Room{file: f, woken: make(chan struct{})}
+	return &Room{file: f}
 }
 
 // Wait returns when there may be something new: ready said so, a producer woke
@@ -44,13 +44,20 @@ func NewRoom(f *File) *Room {
 // load. Either way the sleeper wakes, and with it all who follow.
 func (r *Room) Wait(ctx context.Context, ready func() bool) error {
 	err := fault.Run(func() error { return r.wait(ctx, ready) })
-	var cut *fault.Error
-	if errors.As(err, &cut) {
+	if isCut(err) {
 		r.file.Restore()
 		time.Sleep(time.Millisecond) // in case somebody cuts it again and again
 		return nil
 	}
 	return err
+}
+
+func isCut(err error) bool {
+	if err == nil {
+		return false // before there is a variable to allocate
+	}
+	var cut *fault.Error
+	return errors.As(err, &cut)
 }
 
 func (r *Room) wait(ctx context.Context, ready func() bool) error {
@@ -64,6 +71,9 @@ func (r *Room) wait(ctx context.Context, ready func() bool) error {
 		r.asleep.Add(1) // before anybody can rely on this sleeper
 		r.mu.Unlock()
 		return r.sleep(ctx, seen, ready)
+	}
+	if r.woken == nil {
+		r.woken = make(chan struct{})
 	}
 	woken := r.woken
 	r.mu.Unlock()
@@ -101,8 +111,10 @@ func (r *Room) sleep(ctx context.Context, seen uint32, ready func() bool) error 
 func (r *Room) comeBack() {
 	r.mu.Lock()
 	r.sleeping = false
-	close(r.woken)
-	r.woken = make(chan struct{})
+	if r.woken != nil {
+		close(r.woken)
+		r.woken = nil
+	}
 	r.mu.Unlock()
 }
 
