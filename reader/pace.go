@@ -50,8 +50,8 @@ func (p *pace) begin(next int64, always bool) int {
 	if always {
 		return looksAtOnce
 	}
+	p.flooded = p.slept && came >= flood
 	if came > 0 {
-		p.flooded = p.slept && came >= flood
 		p.learnLull(came)
 	}
 	if p.lulls {
@@ -75,6 +75,14 @@ func (p *pace) learnLull(came int64) {
 		p.single++
 		p.lulls = p.single >= p.trial
 	}
+}
+
+// takeNap reports whether to nap instead of asking to be woken. It does so once for
+// each flood found: a log that has gone quiet is not polled.
+func (p *pace) takeNap() bool {
+	was := p.flooded
+	p.flooded = false
+	return was
 }
 
 // end is told whether the looks found something.

@@ -93,7 +93,7 @@ func (r *Reader) sleep(ctx context.Context) error {
 	case r.opts.Spin:
 		runtime.Gosched()
 		return ctx.Err()
-	case r.pace.flooded:
+	case r.pace.takeNap():
 		time.Sleep(nap)
 		return ctx.Err()
 	}
