@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
@@ -110,7 +112,7 @@ func readFrame(data []byte, pos int64, epoch uint64, f *Frame) error {
 	f.Time = int64(time)
 	f.Checksum = binary.LittleEndian.Uint64(h[24:])
 	f.Body = h[FrameBytes:]
-	if f.Checksum != wordsSum(epoch+uint64(pos), uint64(length)|uint64(attrs)<<32, base, time, bodySum(f.Body)) {
+	if f.Checksum != sumWords(epoch+uint64(pos), uint64(length)|uint64(attrs)<<32, base, time, bodySum(f.Body)) {
 		return &BadFrameError{Position: pos, Reason: "checksum mismatch"}
 	}
 	return f.plausible(int64(len(data)))
@@ -143,6 +145,11 @@ func (f *Frame) plausible(size int64) error {
 	}
 	return nil
 }
+
+func bodySum(body []byte) uint64 { return xxhash.Sum64(body) }
+
+// emptySum is the hash of an empty body.
+var emptySum = xxhash.Sum64(nil)
 
 // maxOffset keeps every sum of an offset and a count far from overflow.
 const maxOffset = 1 << 62

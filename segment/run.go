@@ -31,7 +31,7 @@ func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int,
 		attrs, base := binary.LittleEndian.Uint32(h[4:]), binary.LittleEndian.Uint64(h[8:])
 		ns, sum := binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint64(h[24:])
 		if attrs != loneRecord || base != uint64(want) ||
-			sum != wordsSum(s.Epoch+uint64(pos), uint64(length)|loneRecord<<32, base, ns, bodySum(h[FrameBytes:])) {
+			sum != sumWords(s.Epoch+uint64(pos), uint64(length)|loneRecord<<32, base, ns, bodySum(h[FrameBytes:])) {
 			break
 		}
 		if uint64(int64(ns)-secondNs) >= uint64(time.Second) {
