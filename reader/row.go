@@ -60,8 +60,8 @@ func (s *Source) promised(base int64) (marked, unsynced bool, err error) {
 		return false, false, nil // gone meanwhile
 	}
 	defer f.Close()
-	unsynced, err = segment.NeverSynced(f)
-	return false, unsynced, err
+	proof, err := segment.NeverSynced(f, s.meta.LogID, base)
+	return false, proof != segment.NoProof, err
 }
 
 // isLost reports whether err, of a segment that cannot be had, means that there is

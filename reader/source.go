@@ -12,7 +12,6 @@ package reader
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"sync"
@@ -56,8 +55,8 @@ type Source struct {
 // The file lock on it keeps producers from recycling the file meanwhile.
 type view struct {
 	*segment.Segment
-	lock *filelock.Lock
-	refs int // guarded by Source.mu
+	file *os.File // locked
+	refs int      // guarded by Source.mu
 }
 
 // NewSource opens the log in dir for reading.
@@ -180,51 +179,24 @@ func (s *Source) view(base int64) (*view, error) {
 	return v, nil
 }
 
-// mapSegment locks and maps a file. The lock is taken by name, as is the file,
-// so both are compared: the name may have come to mean another file in between.
+// mapSegment locks a segment's file and maps it. It looks after it has the lock
+// whether the name still leads to that file: nobody recycles one that has its name,
+// or one that somebody has locked. Without the lock there is no view.
 func (s *Source) mapSegment(base int64) (*view, error) {
-	const attempts, pause = 10, time.Millisecond
-	path := s.dir.Segment(base)
-	for attempt := 1; ; attempt++ {
-		f, err := files.Open(path, false)
-		if err != nil {
-			return nil, err
-		}
-		lock, err := filelock.TryShared(path)
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		fi, err := f.Stat()
-		if err == nil && (lock == nil || !lock.SameFile(fi)) && attempt < attempts {
-			// It is being recycled: its name is about to go.
-			lock.Release()
-			f.Close()
-			time.Sleep(pause)
-			continue
-		}
-		// If its name never goes, some stranger holds the lock. Then producers do not
-		// get it either, and we are as safe without.
-		if err == nil && lock != nil && !lock.SameFile(fi) {
-			err = fmt.Errorf("segment %s: other files come to have its name all the time", layout.SegmentName(base))
-		}
-		if err != nil {
-			lock.Release()
-			f.Close()
-			return nil, err
-		}
-		seg, err := segment.MapNamed(f, base, false)
-		f.Close()
-		if err == nil && (seg.LogID != s.meta.LogID || seg.Base != base) {
-			seg.Close()
-			err = &segment.HeaderError{Reason: "it belongs to another log or another offset"}
-		}
-		if err != nil {
-			lock.Release()
-			return nil, err
-		}
-		return &view{Segment: seg, lock: lock, refs: 1}, nil
+	f, err := filelock.OpenShared(s.dir.Segment(base), false)
+	if err != nil {
+		return nil, err
 	}
+	seg, err := segment.MapNamed(f, base, false)
+	if err == nil && (seg.LogID != s.meta.LogID || seg.Base != base) {
+		seg.Close()
+		err = &segment.HeaderError{Reason: "it belongs to another log or another offset"}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &view{Segment: seg, file: f, refs: 1}, nil
 }
 
 func (s *Source) release(v *view) {
@@ -239,7 +211,7 @@ func (s *Source) release(v *view) {
 	}
 	delete(s.views, v.Base)
 	v.Close()
-	v.lock.Release()
+	v.file.Close()
 }
 
 // Start returns the log start offset: of the oldest record that is kept.

@@ -18,6 +18,7 @@ func TestDoc(t *testing.T) {
 		"epoch":        {Offset: offEpoch, Width: 8},
 		"size":         {Offset: offSize, Width: 8},
 		"floor":        {Offset: offFloor, Width: 8},
+		"origin":       {Offset: offOrigin, Width: 4},
 		"checksum":     {Offset: offSum, Width: 8},
 		"tail":         {Offset: offTail, Width: 8},
 		"last time":    {Offset: offLast, Width: 8},

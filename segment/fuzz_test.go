@@ -233,11 +233,11 @@ func FuzzSegmentHeader(f *testing.F) {
 		_ = time.Unix(0, h.Floor)
 		var b [endOfFixed]byte
 		h.encode(b[:])
-		written := in[:offReserved]
+		written := in[:offOrigin+4]
 		if _, err := decodeFixed(in); err != nil { // it was the copy that was taken
-			written = in[offCopy : offCopy+offReserved]
+			written = in[offCopy : offCopy+offOrigin+4]
 		}
-		if string(b[:offReserved]) != string(written) {
+		if string(b[:offOrigin+4]) != string(written) {
 			t.Fatal("the header does not write back to the same bytes")
 		}
 	})

@@ -21,16 +21,16 @@ const magic = "mlogsegm"
 // gets its name, and are covered by a checksum. The words after them change
 // while the segment is in use; each lies in a cache line that fits who writes it.
 const (
-	offVersion  = 8
-	offHeader   = 12
-	offLogID    = 16
-	offBase     = 32
-	offEpoch    = 40
-	offSize     = 48
-	offFloor    = 56
-	offReserved = 64
-	offSum      = 72
-	endOfFixed  = 80
+	offVersion = 8
+	offHeader  = 12
+	offLogID   = 16
+	offBase    = 32
+	offEpoch   = 40
+	offSize    = 48
+	offFloor   = 56
+	offOrigin  = 64
+	offSum     = 72
+	endOfFixed = 80
 
 	offTail      = 128 // Cursor, packed: where the next batch goes
 	offLast      = 136 // append time of the newest batch, ns
@@ -44,11 +44,12 @@ const (
 
 // A FileHeader is the part of a segment's header that never changes.
 type FileHeader struct {
-	LogID [16]byte
-	Base  int64  // offset of the first record
-	Epoch uint64 // random; salts every checksum in this life of the file
-	Size  int64  // bytes of the file
-	Floor int64  // no record here has an append time before this, ns since 1970
+	LogID  [16]byte
+	Base   int64  // offset of the first record
+	Epoch  uint64 // random; salts every checksum in this life of the file
+	Size   int64  // bytes of the file
+	Floor  int64  // no record here has an append time before this, ns since 1970
+	Origin Origin
 }
 
 // MaxFrame returns the length of the longest batch that a segment of this size
@@ -84,6 +85,7 @@ func (h *FileHeader) encode(dst []byte) {
 	binary.LittleEndian.PutUint64(dst[offEpoch:], h.Epoch)
 	binary.LittleEndian.PutUint64(dst[offSize:], uint64(h.Size))
 	binary.LittleEndian.PutUint64(dst[offFloor:], uint64(h.Floor))
+	binary.LittleEndian.PutUint32(dst[offOrigin:], uint32(h.Origin))
 	binary.LittleEndian.PutUint64(dst[offSum:], xxhash.Sum64(dst[:offSum]))
 }
 
@@ -195,6 +197,7 @@ func decodeFixed(src []byte) (FileHeader, error) {
 	h.Epoch = binary.LittleEndian.Uint64(src[offEpoch:])
 	h.Size = int64(binary.LittleEndian.Uint64(src[offSize:]))
 	h.Floor = int64(binary.LittleEndian.Uint64(src[offFloor:]))
+	h.Origin = Origin(binary.LittleEndian.Uint32(src[offOrigin:]))
 	if h.Base < 0 || h.Base > maxOffset {
 		return bad("base offset out of bounds")
 	}

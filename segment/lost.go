@@ -103,7 +103,7 @@ func Guess(data []byte, base int64) (count int64, ended bool) {
 		h := data[pos : pos+FrameBytes]
 		length := int64(binary.LittleEndian.Uint32(h))
 		word := binary.LittleEndian.Uint32(h[4:])
-		if word&attrEnd != 0 && length == FrameBytes {
+		if word&attrEnd != 0 && length == FrameBytes && int64(binary.LittleEndian.Uint64(h[8:])) == base+count {
 			return count, true
 		}
 		if length < FrameBytes || length > int64(len(data))-pos ||

@@ -32,19 +32,24 @@ type Segment struct {
 // The header is written by one call and not by stores: the system may write a
 // mapped page back at any moment, and half a header on disk, after a power loss,
 // would be taken for a damaged one.
-func Format(f *os.File, h FileHeader) (s *Segment, err error) {
+func Format(f *os.File, h FileHeader) (*Segment, error) { return FormatMapped(f, nil, h) }
+
+// FormatMapped is Format with a mapping m of all of f that there is already, or
+// nil. If it fails, the mapping stays the caller's.
+func FormatMapped(f *os.File, m *mapping.Map, h FileHeader) (s *Segment, err error) {
 	if err := files.WriteAt(f, h.page(), 0); err != nil {
 		return nil, fmt.Errorf("write segment header: %w", err)
 	}
-	m, err := mapping.File(f, h.Size, true)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			m.Close()
+	if m == nil {
+		if m, err = mapping.File(f, h.Size, true); err != nil {
+			return nil, err
 		}
-	}()
+		defer func() {
+			if err != nil {
+				m.Close()
+			}
+		}()
+	}
 	defer fault.Recover(fault.Guard(), &err)
 	s = &Segment{FileHeader: h, data: m.Bytes(), m: m}
 	s.word32(HeaderBytes).Store(0) // invariant Z
@@ -53,17 +58,23 @@ func Format(f *os.File, h FileHeader) (s *Segment, err error) {
 
 // Map maps the segment file f, which stays the caller's.
 func Map(f *os.File, writable bool) (s *Segment, err error) {
-	return mapFile(f, writable, DecodeHeader)
+	return mapFile(f, nil, writable, DecodeHeader)
 }
 
 // MapNamed maps the segment file f whose name says that it begins at the offset
 // base. If the header in it is another segment's, and the copy is not, the copy
 // counts.
 func MapNamed(f *os.File, base int64, writable bool) (s *Segment, err error) {
-	return mapFile(f, writable, func(src []byte) (FileHeader, error) { return DecodeHeaderOf(src, base) })
+	return RemapNamed(f, nil, base, writable)
 }
 
-func mapFile(f *os.File, writable bool, decode func([]byte) (FileHeader, error)) (s *Segment, err error) {
+// RemapNamed is MapNamed with a mapping m of all of f that there is already, or
+// nil. If it fails, the mapping stays the caller's.
+func RemapNamed(f *os.File, m *mapping.Map, base int64, writable bool) (*Segment, error) {
+	return mapFile(f, m, writable, func(src []byte) (FileHeader, error) { return DecodeHeaderOf(src, base) })
+}
+
+func mapFile(f *os.File, m *mapping.Map, writable bool, decode func([]byte) (FileHeader, error)) (s *Segment, err error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -82,9 +93,13 @@ func mapFile(f *os.File, writable bool, decode func([]byte) (FileHeader, error))
 	if h.Size != fi.Size() {
 		return nil, &HeaderError{Reason: fmt.Sprintf("file has %d bytes, its header says %d", fi.Size(), h.Size)}
 	}
-	m, err := mapping.File(f, h.Size, writable)
-	if err != nil {
-		return nil, err
+	if m != nil && int64(len(m.Bytes())) != h.Size {
+		return nil, &HeaderError{Reason: fmt.Sprintf("its header says %d bytes, and not %d", h.Size, len(m.Bytes()))}
+	}
+	if m == nil {
+		if m, err = mapping.File(f, h.Size, writable); err != nil {
+			return nil, err
+		}
 	}
 	s = &Segment{FileHeader: h, data: m.Bytes(), m: m}
 	s.doubtful.Store(h.isElsewhere(first))
@@ -106,6 +121,10 @@ func (s *Segment) RestoreHeader() {
 
 // Close unmaps the segment. Every view into it becomes invalid.
 func (s *Segment) Close() error { return s.m.Close() }
+
+// Mapping returns what the segment is mapped by. Who keeps it, instead of closing
+// the segment, may use it for another life of the same file.
+func (s *Segment) Mapping() *mapping.Map { return s.m }
 
 // Populate makes the pages of [from, to) ready to be written without faults.
 func (s *Segment) Populate(from, to int64) { s.m.Populate(from, to) }

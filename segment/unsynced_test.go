@@ -53,25 +53,25 @@ func TestNeverSynced(t *testing.T) {
 	tests := map[string]struct {
 		head []byte
 		size int64
-		want bool
+		want Proof
 	}{
-		"empty":                    {nil, 0, true},
-		"short and zero":           {nil, 100, true},
-		"full size and zero":       {nil, MinBytes, true},
-		"header but short":         {h.page(), MinBytes / 2, true},
-		"marked and short":         {marked, MinBytes / 2, false},
-		"header and longer":        {h.page(), 2 * MinBytes, false},
-		"foreign":                  {[]byte("junk"), MinBytes, false},
-		"foreign and short":        {[]byte("junk"), 100, false},
-		"no fixed part, but words": {append(make([]byte, offTail), 1), MinBytes, false},
+		"empty":                    {nil, 0, Zeros},
+		"short and zero":           {nil, 100, Zeros},
+		"full size and zero":       {nil, MinBytes, Zeros},
+		"header but short":         {h.page(), MinBytes / 2, Zeros},
+		"marked and short":         {marked, MinBytes / 2, NoProof},
+		"header and longer":        {h.page(), 2 * MinBytes, NoProof},
+		"foreign":                  {[]byte("junk"), MinBytes, NoProof},
+		"foreign and short":        {[]byte("junk"), 100, NoProof},
+		"no fixed part, but words": {append(make([]byte, offTail), 1), MinBytes, NoProof},
 	}
 	for name, test := range tests {
 		f := newFile(t, test.head)
 		if err := f.Truncate(test.size); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := NeverSynced(f); got != test.want || err != nil {
-			t.Errorf("%s: %t (%v), want %t", name, got, err, test.want)
+		if got, err := NeverSynced(f, h.LogID, h.Base); got != test.want || err != nil {
+			t.Errorf("%s: proof %d (%v), want %d", name, got, err, test.want)
 		}
 	}
 }

@@ -233,7 +233,7 @@ func (w *Writer) enter(repair bool) error {
 		}
 	}
 	if active := int64(w.ctl.Active.Load()); w.cur == nil || w.cur.Base != active {
-		h, err := openHandle(w.dir, w.meta.LogID, active)
+		h, err := w.openHandle(active)
 		if missing(err) {
 			return &segment.DamageError{Segment: layout.SegmentName(active), First: active, Last: active - 1, Reason: "the segment file is missing"}
 		}

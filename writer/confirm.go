@@ -68,7 +68,7 @@ func (w *Writer) placeBefore(h *handle, c segment.Cursor) segment.Cursor {
 // once. Where the segment is not as it should be, whoever comes to append says so.
 func (w *Writer) confirmDurable() error {
 	durable := w.ctl.Durable.Load() // before the tail, which may grow meanwhile
-	h, err := openHandle(w.dir, w.meta.LogID, int64(w.ctl.Active.Load()))
+	h, err := w.openHandle(int64(w.ctl.Active.Load()))
 	if ofSystem(err) {
 		return err
 	}

@@ -33,6 +33,9 @@ func Syncs(w *Writer) *atomic.Uint64 { return w.ctl.Syncs }
 // Takeovers returns the counter of repairs.
 func Takeovers(w *Writer) *atomic.Uint64 { return w.ctl.Takeovers }
 
+// Recycled returns how many files w made spares of.
+func Recycled(w *Writer) int64 { return w.recycled.Load() }
+
 // Slot returns the number of w's slot.
 func Slot(w *Writer) uint32 { return w.slot.Number }
 
@@ -76,6 +79,7 @@ func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Opt
 	around func(what string, sync func() error) error) (*Writer, func(), error) {
 	stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
 		switch {
+		case c.Op == "fdatasync" && c.Path == dir.NextSpare(): // no part of the log yet
 		case c.Op == "fdatasync":
 			return around(dataOf(c.File), do)
 		case c.Op == "fsync" && c.Path == string(dir):

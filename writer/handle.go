@@ -6,49 +6,103 @@ import (
 	"sync/atomic"
 
 	"github.com/seed27ccf144/mlog/index"
-	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
 // A handle is a segment mapped for writing, its file (for syncing) and, once the
-// keeper has opened it, its index. It is closed when the last reference goes.
+// keeper has opened it, its index. It holds a shared lock on the file, so that the
+// file is not recycled as long as anybody in this process may store to it. It is
+// closed when the last reference goes.
 type handle struct {
 	*segment.Segment
-	file  *os.File
+	*mapped
+	maps  *maps // where the mapping goes when the segment is done with; nil: nowhere
 	index atomic.Pointer[indexfile.File]
 	noted atomic.Int64 // stretch of the index that was noted last
 	refs  atomic.Int32
 
-	ready      atomic.Int64 // pages before this position are populated, or asked to be
+	asked      atomic.Int64 // pages before this position are ready, or asked to be
 	spareAsked atomic.Bool  // the keeper was asked for the segment after this one
+	synced     atomic.Bool  // this process synced it: its pages are no longer writable without a fault
 }
 
-func newHandle(s *segment.Segment, f *os.File) *handle {
-	h := &handle{Segment: s, file: f}
+func newHandle(s *segment.Segment, x *mapped, keep *maps) *handle {
+	h := &handle{Segment: s, mapped: x, maps: keep}
 	h.refs.Store(1)
 	h.noted.Store(-1)
-	h.ready.Store(s.Tail().Position + populateChunk)
+	if tail := s.Tail().Position; tail > x.ready.Load() {
+		x.ready.Store(tail)
+		x.partly.Store(tail > segment.HeaderBytes)
+	}
+	h.asked.Store(x.ready.Load())
 	return h
 }
 
-// openHandle maps the segment with this base offset of the log.
-func openHandle(dir layout.Dir, logID [16]byte, base int64) (*handle, error) {
-	f, err := files.Open(dir.Segment(base), true)
+// openHandle maps the segment with this base offset of the writer's log.
+func (w *Writer) openHandle(base int64) (*handle, error) {
+	f, x, err := w.openShared(w.dir.Segment(base))
 	if err != nil {
 		return nil, err
 	}
-	s, err := segment.MapNamed(f, base, true)
-	if err == nil && (s.LogID != logID || s.Base != base) {
-		s.Close()
-		err = &segment.HeaderError{Reason: "it belongs to another log or another offset"}
-	}
+	h, err := w.mapHandle(f, x, base)
 	if err != nil {
-		f.Close()
+		if x != nil {
+			x.release()
+		} else {
+			f.Close()
+		}
 		return nil, fmt.Errorf("segment %s: %w", layout.SegmentName(base), err)
 	}
-	return newHandle(s, f), nil
+	return h, nil
+}
+
+func (w *Writer) mapHandle(f *os.File, x *mapped, base int64) (*handle, error) {
+	known := x
+	if x == nil {
+		var err error
+		if known, err = newMapped(f, nil); err != nil {
+			return nil, err
+		}
+	}
+	s, err := segment.RemapNamed(f, known.m, base, true)
+	if err != nil {
+		return nil, err
+	}
+	if s.LogID != w.meta.LogID || s.Base != base {
+		if x == nil {
+			s.Close()
+		}
+		return nil, &segment.HeaderError{Reason: "it belongs to another log or another offset"}
+	}
+	known.m = s.Mapping()
+	return newHandle(s, known, &w.maps), nil
+}
+
+// openShared opens the file of a segment that has this name, with a shared lock on
+// it. If this process has it mapped already, that comes with it.
+func (w *Writer) openShared(path string) (*os.File, *mapped, error) {
+	f, err := filelock.OpenShared(path, true)
+	if err != nil || w.maps.isEmpty() {
+		return f, nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	x := w.maps.take(fi)
+	if x == nil {
+		return f, nil, nil
+	}
+	defer f.Close() // whose lock keeps the file from being recycled until the other one has its own
+	if err := x.share(); err != nil {
+		x.release()
+		return nil, nil, err
+	}
+	return x.file, x, nil
 }
 
 func (h *handle) retain() *handle {
@@ -63,8 +117,13 @@ func (h *handle) release() {
 	if x := h.index.Load(); x != nil {
 		x.Close()
 	}
-	h.Segment.Close()
-	h.file.Close()
+	if h.maps == nil || h.synced.Load() || !h.maps.wanted.Load() {
+		h.mapped.release()
+		return
+	}
+	if over := h.maps.keep(h.mapped); over != nil {
+		over.release()
+	}
 }
 
 // end returns the offset that a cursor of this segment stands for.

@@ -10,7 +10,6 @@ import (
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
-	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/segment"
@@ -31,6 +30,9 @@ type keeper struct {
 	quit   chan struct{}
 	done   chan struct{}
 
+	// ahead is how many bytes ahead of the tail pages are made ready.
+	ahead atomic.Int64
+
 	mu   sync.Mutex
 	todo todo
 }
@@ -44,22 +46,19 @@ type todo struct {
 	retain   bool
 }
 
-// A stretch is part of a segment whose pages are to be made ready.
+// A stretch is how far a segment's pages, and then those of the one after it, are
+// to be made ready.
 type stretch struct {
-	h        *handle // retained
-	from, to int64
+	h  *handle // retained
+	to int64
 }
-
-// populateChunk is how far ahead of the tail pages are made ready: it takes an
-// appender at full speed longer to write than the keeper to wake up, and is
-// little enough to be no burden on a log that gets no more records.
-const populateChunk = 1 << 20
 
 func (k *keeper) start(w *Writer) {
 	k.w = w
 	k.notice = make(chan struct{}, 1)
 	k.quit = make(chan struct{})
 	k.done = make(chan struct{})
+	k.ahead.Store(leastAhead)
 	k.request(func(t *todo) {}) // what Open left for us
 	go k.loop()
 }
@@ -91,6 +90,7 @@ func (k *keeper) retire(h *handle) {
 }
 
 func (k *keeper) rolled() {
+	k.ahead.Store(max(leastAhead, k.ahead.Load()/2))
 	k.request(func(t *todo) { t.retain = true })
 }
 
@@ -105,33 +105,54 @@ func (k *keeper) appended(h *handle, r *request) {
 		return // it went into the segment before
 	}
 	position := r.at.Position
-	if ready := h.ready.Load(); position > ready-populateChunk/2 {
-		from, to := max(position, ready), position+2*populateChunk
-		h.ready.Store(to)
+	if asked, ahead := h.asked.Load(), k.ahead.Load(); position > asked-ahead/2 {
+		if ready := h.ready.Load(); position > ready && asked > ready && ahead < mostAhead {
+			k.ahead.Store(2 * ahead) // the keeper came too late
+		}
+		to := position + 2*ahead
+		h.asked.Store(to)
 		h.retain()
-		k.request(func(t *todo) { t.populate = append(t.populate, stretch{h, from, to}) })
+		k.request(func(t *todo) { t.populate = append(t.populate, stretch{h, to}) })
 	}
 	if position > h.Size/2 && !h.spareAsked.Load() && !h.spareAsked.Swap(true) {
 		k.request(func(t *todo) { t.spare = true })
 	}
 }
 
+// restAfter is how long a process that no longer appends keeps files mapped that no
+// segment needs.
+const restAfter = time.Second
+
 func (k *keeper) loop() {
 	defer close(k.done)
-	var flush *time.Timer
-	var due <-chan time.Time
+	var flush, rest *time.Timer
+	var due, idle <-chan time.Time
+	var seen int64 // what the log's end was when the rest began
 	for {
 		select {
 		case <-k.quit:
 			for more := true; more; more = k.retains() {
 				k.work()
 			}
-			if flush != nil {
-				flush.Stop()
+			for _, t := range []*time.Timer{flush, rest} {
+				if t != nil {
+					t.Stop()
+				}
 			}
 			return
+		case <-idle:
+			idle = nil
+			if k.end.Load() == seen {
+				k.w.maps.empty()
+			} else {
+				k.request(func(*todo) {})
+			}
 		case <-k.notice:
 			k.work()
+			if idle == nil && !k.w.maps.isEmpty() {
+				rest, seen = time.NewTimer(restAfter), k.end.Load()
+				idle = rest.C
+			}
 			if due == nil && k.dirty.Load() {
 				flush = time.NewTimer(k.w.opts.FlushEvery)
 				due = flush.C
@@ -175,11 +196,14 @@ func (k *keeper) work() {
 	k.todo = todo{}
 	k.mu.Unlock()
 	for _, p := range t.populate {
-		p.h.Populate(p.from, p.to)
+		p.h.populate(p.to)
+		if p.to > p.h.Size {
+			k.populateNext(p.to - p.h.Size)
+		}
 		p.h.release()
 	}
 	if t.spare {
-		if err := k.makeSpare(); err != nil {
+		if err := k.prepare(); err != nil {
 			k.warn("preparation of the next segment", err)
 		}
 	}
@@ -196,29 +220,8 @@ func (k *keeper) work() {
 		if err := k.retain(); err != nil {
 			k.warn("retention", err)
 		}
+		k.mapSpare()
 	}
-}
-
-// makeSpare makes the segment for the next roll ready, unless there is one or
-// another process is at it.
-func (k *keeper) makeSpare() error {
-	dir, size := k.w.dir, k.w.meta.SegmentBytes
-	lock, err := filelock.TryExclusive(dir.SpareLock(), k.w.modes.Data)
-	if lock == nil || err != nil {
-		return err
-	}
-	defer lock.Release()
-	if f, err := files.OpenSized(dir.Spare(), size, true); err == nil {
-		return f.Close()
-	}
-	f, err := files.CreateAllocated(dir.NextSpare(), size, k.w.modes.Data)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return files.Rename(dir.NextSpare(), dir.Spare())
 }
 
 // openIndex opens or makes the index of a segment and notes the batches that

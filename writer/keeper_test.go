@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/seed27ccf144/mlog/index"
-	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
@@ -176,28 +175,5 @@ func TestNoIndexOutlivesItsSegment(t *testing.T) {
 		if !slices.ContainsFunc(segments, func(base int64) bool { return dir.Index(base) == name }) {
 			t.Errorf("%s has no segment", name)
 		}
-	}
-}
-
-// Retention makes a segment the first of the log only when it is on disk: else a
-// power loss could leave a log of which nothing but a name is there.
-func TestRetentionSyncsWhatIsToBeFirst(t *testing.T) {
-	dir := newLog(t)
-	setRetention(t, dir, layout.Retention{Bytes: smallest})
-	w := openWriter(t, dir) // which never flushes by itself
-	for range 10 {
-		mustAppend(t, w, big("x"))
-	}
-	bases := segmentsAfter(t, w, dir)
-	if len(bases) != 1 {
-		t.Fatalf("segments %v are left, want one", bases)
-	}
-	ctl, err := control.Open(dir.Control(), readMeta(t, dir).LogID, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ctl.Close()
-	if named := ctl.Named.Load(); named <= uint64(bases[0]) {
-		t.Errorf("segment %d is the first, but only names below %d are on disk", bases[0], named)
 	}
 }

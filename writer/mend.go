@@ -264,7 +264,7 @@ func (m *mender) redirtyFrom(base int64, from func(*handle) int64) error {
 	}
 	first, _ := slices.BinarySearch(bases, base)
 	for _, base := range bases[first:] {
-		h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
+		h, err := m.w.openHandle(base)
 		if ofSystem(err) {
 			return err
 		}

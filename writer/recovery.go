@@ -67,7 +67,7 @@ func (r *recovery) run() error {
 		if found == ends {
 			h.SetSuccessor(0)
 			_ = files.Remove(r.w.dir.Index(h.Base)) // it may point at batches that are gone
-			err = r.cutSegment(scan.End.Position)
+			err = r.cutSegment(scan.End)
 		}
 		if err == nil && (found == ends || found == lacksNext) && i+1 < len(r.bases) {
 			err = r.setAside(i + 1)
@@ -78,7 +78,7 @@ func (r *recovery) run() error {
 		h.SetLastTime(max(timeNs, scan.Time))
 		h.SetTail(scan.End)
 		h.RestoreHeader() // one of its two sectors may not have reached the disk
-		if r.w.meta.Compat&^layout.FeatureHeaderCopies == 0 {
+		if !r.w.meta.HasUnknownCompat() {
 			h.ClearUnused()
 		}
 		if found == lacksMarker {
@@ -178,14 +178,14 @@ func (r *recovery) syncBefore(i int) error {
 // that is sealed and synced, or the first of all.
 func (r *recovery) first() (int, error) {
 	for i := len(r.bases) - 1; i > 0; i-- {
-		h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
+		h, err := r.w.openHandle(r.bases[i-1])
 		if err != nil {
-			empty, berr := blank(r.w.dir.Segment(r.bases[i-1]))
-			if empty {
+			proof, perr := r.w.proofOf(r.bases[i-1])
+			if proof != segment.NoProof {
 				continue
 			}
-			if berr != nil {
-				return 0, berr
+			if perr != nil {
+				return 0, perr
 			}
 			return 0, r.damagedSegment(i-1, err)
 		}
@@ -203,7 +203,7 @@ func (r *recovery) first() (int, error) {
 // open maps segment i. A file at the log's end that never got its header on disk
 // is as good as one that was never made.
 func (r *recovery) open(i int) (*handle, error) {
-	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+	h, err := r.w.openHandle(r.bases[i])
 	if err == nil {
 		return h, nil
 	}
@@ -232,12 +232,12 @@ func (r *recovery) open(i int) (*handle, error) {
 	if err := r.addSegment(base, lastTime); err != nil {
 		return nil, err
 	}
-	return openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+	return r.w.openHandle(r.bases[i])
 }
 
 // lastTimeIn returns the newest append time that was given out in segment i.
 func (r *recovery) lastTimeIn(i int) (int64, error) {
-	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i])
+	h, err := r.w.openHandle(r.bases[i])
 	if err != nil {
 		return 0, err
 	}

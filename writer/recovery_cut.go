@@ -13,18 +13,20 @@ import (
 
 // What recovery changes: it cuts, moves aside, and makes what is left durable.
 
-// cutSegment zeroes the segment from a position on. Leaving the bytes would not
-// do: they have this segment's epoch, and a batch among them could come to stand
-// just behind a new one.
-func (r *recovery) cutSegment(from int64) error {
-	to := r.last.LastNonZero(from)
+// cutSegment zeroes what was written behind the end in this life of the file.
+// Leaving the bytes would not do: they have this segment's epoch, and a batch among
+// them could come to stand just behind a new one. Bytes of an earlier life have
+// another, and stay.
+func (r *recovery) cutSegment(end segment.Cursor) error {
+	from, to := end.Position, r.last.TornUntil(end)
 	if to == from {
+		r.last.CutAt(end, to)
 		return nil
 	}
 	if err := r.cut.copy(r.last, from, to); err != nil {
 		return err
 	}
-	r.last.ZeroFrom(from)
+	r.last.CutAt(end, to)
 	r.w.opts.Logger.Warn("the log's end was torn by a power loss and has been cut; a copy is in "+r.w.dir.Cut(),
 		"log", string(r.w.dir), "segment", layout.SegmentName(r.last.Base), "position", from, "bytes", to-from, "end_offset", r.end)
 	return nil

@@ -12,10 +12,15 @@ import (
 
 // promised reports whether segment i, whose header is not usable, has been on disk.
 // The first segment of a log is before anybody can append to it, and retention
-// lets none become the first before it is.
+// lets none become the first before it is, or before its file holds a proof that it
+// is not.
 func (r *recovery) promised(i int) (bool, error) {
 	if i == 0 {
-		if had, err := r.w.hadProducer(); had || err != nil {
+		proof, err := r.w.proofOf(r.bases[0])
+		if err != nil {
+			return true, err
+		}
+		if had, err := r.w.hadProducer(); err != nil || had && proof != segment.Earlier {
 			return had, err
 		}
 	}
@@ -29,12 +34,12 @@ func (r *recovery) promised(i int) (bool, error) {
 // the segment before it does not know to have been on disk.
 func (r *recovery) neverSynced(i int) (bool, error) {
 	for j, base := range r.bases[i:] {
-		h, err := openHandle(r.w.dir, r.w.meta.LogID, base)
+		h, err := r.w.openHandle(base)
 		if ofSystem(err) {
 			return false, err
 		}
 		if err != nil {
-			if empty, err := blank(r.w.dir.Segment(base)); !empty || err != nil || r.knownOnDisk(i+j) {
+			if proof, err := r.w.proofOf(base); proof == segment.NoProof || err != nil || r.knownOnDisk(i+j) {
 				return false, err
 			}
 			continue
@@ -54,7 +59,7 @@ func (r *recovery) knownOnDisk(i int) bool {
 	if i == 0 {
 		return false
 	}
-	h, err := openHandle(r.w.dir, r.w.meta.LogID, r.bases[i-1])
+	h, err := r.w.openHandle(r.bases[i-1])
 	if err != nil {
 		return false
 	}
@@ -70,16 +75,16 @@ func ofSystem(err error) bool {
 	return errors.As(err, &errno) && !missing(err)
 }
 
-// blank reports whether a file that cannot be mapped is a segment that was never
+// proofOf says whether a file that cannot be mapped is a segment that was never
 // synced.
-func blank(path string) (bool, error) {
-	f, err := files.Open(path, false)
+func (w *Writer) proofOf(base int64) (segment.Proof, error) {
+	f, err := files.Open(w.dir.Segment(base), false)
 	if err != nil {
 		if ofSystem(err) {
-			return false, err
+			return segment.NoProof, err
 		}
-		return false, nil
+		return segment.NoProof, nil
 	}
 	defer f.Close()
-	return segment.NeverSynced(f)
+	return segment.NeverSynced(f, w.meta.LogID, base)
 }

@@ -98,7 +98,7 @@ func (m *mender) moveGroup(name string) error {
 
 // markBytes puts marks of lost records over bytes that cannot be read.
 func (m *mender) markBytes(d survey.Damage) error {
-	h, err := openHandle(m.w.dir, m.w.meta.LogID, d.Base)
+	h, err := m.w.openHandle(d.Base)
 	if err != nil {
 		return err
 	}
@@ -139,12 +139,13 @@ func (m *mender) markBetween(h *handle, d survey.Damage) error {
 func (m *mender) markRest(h *handle, d survey.Damage) error {
 	at := segment.Cursor{Position: d.What.Position, Count: d.What.First - h.Base}
 	timeNs := timeBefore(h)
-	if to := h.LastNonZero(at.Position); to > at.Position {
+	to := max(h.TornUntil(at), h.Tail().Position)
+	if to > at.Position {
 		if err := m.cut.copy(h, at.Position, to); err != nil {
 			return err
 		}
 	}
-	h.ZeroFrom(at.Position) // for the reasons that cutSegment has
+	h.CutAt(at, to) // for the reasons that cutSegment has
 	isLast, err := m.isLast(h.Base)
 	if err != nil {
 		return err
@@ -183,6 +184,7 @@ func (m *mender) markEnd(h *handle, at segment.Cursor, count, timeNs int64) (seg
 		return at, nil
 	}
 	until := min(at.Position+segment.LostBytes(count), h.Size-segment.EndMarkerBytes)
+	h.CutAt(segment.Cursor{Position: until}, until) // first, for readers
 	return h.MarkLost(at, count, until, timeNs)
 }
 

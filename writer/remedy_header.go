@@ -14,7 +14,7 @@ import (
 )
 
 func (m *mender) rewriteHeader(base int64) error {
-	h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
+	h, err := m.w.openHandle(base)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (m *mender) rewriteHeader(base int64) error {
 		h.SetLastTime(scan.Time)
 	}
 	h.RestoreHeader()
-	if m.w.meta.Compat&^layout.FeatureHeaderCopies == 0 { // else a later version may use them
+	if !m.w.meta.HasUnknownCompat() { // else a later version may use them
 		h.ClearUnused()
 	}
 	return files.SyncData(h.file)
@@ -33,7 +33,7 @@ func (m *mender) rewriteHeader(base int64) error {
 
 // rewriteMarks sets the marks to the end of a segment's batches.
 func (m *mender) rewriteMarks(base int64) error {
-	h, err := openHandle(m.w.dir, m.w.meta.LogID, base)
+	h, err := m.w.openHandle(base)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (m *mender) floor(base int64) int64 {
 	if i == 0 {
 		return 0
 	}
-	h, err := openHandle(m.w.dir, m.w.meta.LogID, bases[i-1])
+	h, err := m.w.openHandle(bases[i-1])
 	if err != nil {
 		return 0
 	}

@@ -15,7 +15,7 @@ import (
 func (w *Writer) repair() error {
 	w.ctl.Takeovers.Add(1)
 	for {
-		h, err := openHandle(w.dir, w.meta.LogID, int64(w.ctl.Active.Load()))
+		h, err := w.openHandle(int64(w.ctl.Active.Load()))
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (w *Writer) halfRolled(h *handle, end int64) (bool, error) {
 	if end == h.Base {
 		return false, nil // the segment is empty, and is itself the one of that name
 	}
-	next, err := openHandle(w.dir, w.meta.LogID, end)
+	next, err := w.openHandle(end)
 	if missing(err) {
 		return false, nil
 	}

@@ -19,8 +19,13 @@ var errMoreToDrop = errors.New("there is more to drop")
 // runs.
 func (k *keeper) retain() error {
 	settings, err := k.w.dir.ReadRetention(k.w.meta.LogID)
-	if err != nil || settings == (layout.Retention{}) {
+	if err != nil {
 		return err
+	}
+	size := k.w.meta.SegmentBytes
+	k.w.maps.wanted.Store(settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
+	if settings == (layout.Retention{}) {
+		return nil
 	}
 	looks := 0
 	_, err = k.w.dropOldest(context.Background(), Limits{Retention: settings}, func() error {

@@ -30,7 +30,7 @@ func TestKeeperWorksBetweenDrops(t *testing.T) {
 	var indexed atomic.Bool
 	half := make(chan struct{})
 	stop := seam.Watch(filepath.Dir(string(dir)), func(c seam.Call, do func() error) error {
-		if c.Op == "unlink" && strings.HasSuffix(c.Path, ".seg") {
+		if (c.Op == "unlink" || c.Op == "rename") && strings.HasSuffix(c.Path, ".seg") {
 			switch drops.Add(1) {
 			case 1:
 				newest.Store(mustAppend(t, w, big("y"), big("y"), big("y")))

@@ -3,9 +3,9 @@ package writer
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 
 	"github.com/seed27ccf144/mlog/internal/files"
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -62,29 +62,74 @@ func (w *Writer) createSegment(h segment.FileHeader) (*handle, error) {
 
 // makeSegment makes a segment that has not got its name yet.
 func (w *Writer) makeSegment(h segment.FileHeader) (*handle, error) {
-	f, err := w.takeSpare(w.dir.Unfinished(), h.Size)
+	x, origin, err := w.takeSpare(w.dir.Unfinished(), h.Size)
 	if err != nil {
 		return nil, err
 	}
-	s, err := segment.Format(f, h)
+	h.Origin = origin
+	s, err := segment.FormatMapped(x.file, x.m, h)
 	if err != nil {
-		f.Close()
+		x.release()
 		return nil, err
 	}
-	return newHandle(s, f), nil
+	x.m = s.Mapping()
+	return newHandle(s, x, &w.maps), nil
 }
 
 func (w *Writer) nameSegment(h *handle) error {
 	return files.Rename(w.dir.Unfinished(), w.dir.Segment(h.Base))
 }
 
-// takeSpare gives the spare segment the name path and opens it. If there is none
-// of the right size, it makes the file here and now.
-func (w *Writer) takeSpare(path string, size int64) (*os.File, error) {
-	if files.Rename(w.dir.Spare(), path) == nil {
-		if f, err := files.OpenSized(path, size, true); err == nil {
-			return f, nil
+// takeSpare gives a file that was made ready the name path, and opens and locks
+// it. If there is none of the right size, it makes one here and now.
+func (w *Writer) takeSpare(path string, size int64) (*mapped, segment.Origin, error) {
+	for i := range layout.MostSpares {
+		if files.Rename(w.dir.SpareAt(i), path) != nil {
+			continue
+		}
+		if x, err := w.openSpare(path, size); err == nil {
+			if origin, err := segment.OriginOf(x.file); err == nil {
+				return x, origin, nil
+			}
+			x.release()
 		}
 	}
-	return files.CreateAllocated(path, size, w.modes.Data)
+	f, err := files.CreateAllocated(path, size, w.modes.Data)
+	if err != nil {
+		return nil, 0, err
+	}
+	x, err := newMapped(f, nil)
+	if err == nil {
+		err = x.share()
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return x, segment.Made, nil
+}
+
+// openSpare opens a file that is to become a segment, as the keeper may have done
+// already.
+func (w *Writer) openSpare(path string, size int64) (*mapped, error) {
+	fi, err := files.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	x := w.maps.take(fi)
+	if x == nil {
+		f, err := files.OpenSized(path, size, true)
+		if err != nil {
+			return nil, err
+		}
+		if x, err = newMapped(f, nil); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	if err := x.share(); err != nil {
+		x.release()
+		return nil, err
+	}
+	return x, nil
 }

@@ -109,6 +109,38 @@ func (s *syncer) all(ctx context.Context) error {
 	})
 }
 
+// one syncs one segment and the names, and moves no mark.
+func (s *syncer) one(ctx context.Context, base int64) error {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.dir == nil {
+		return ErrClosed
+	}
+	select {
+	case s.lead <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.lead }()
+	return fault.Run(func() error {
+		if err := s.w.ctl.CheckPoison(); err != nil {
+			return err
+		}
+		if err := s.open(base); err != nil {
+			return err
+		}
+		s.cur.synced.Store(true)
+		err := files.SyncData(s.cur.file)
+		if err == nil {
+			err = files.SyncOpenDir(s.dir)
+		}
+		if err != nil {
+			return s.poison(err)
+		}
+		return nil
+	})
+}
+
 // offer hands over the appender's handle of the active segment. A sync through a
 // descriptor that was open when a write-back failed is sure to be told so, even
 // if another process was told before and died of a kill before it could tell us.
@@ -245,7 +277,7 @@ func (s *syncer) open(base int64) error {
 	h := s.offered.Load()
 	if h == nil || h.Base != base || !s.offered.CompareAndSwap(h, nil) {
 		var err error
-		if h, err = openHandle(s.w.dir, s.w.meta.LogID, base); err != nil {
+		if h, err = s.w.openHandle(base); err != nil {
 			return err
 		}
 	}
@@ -256,6 +288,7 @@ func (s *syncer) open(base int64) error {
 
 // flush syncs the current segment and, once in its life, its name.
 func (s *syncer) flush() error {
+	s.cur.synced.Store(true)
 	err := files.SyncData(s.cur.file)
 	if err == nil && s.w.ctl.Named.Load() <= uint64(s.cur.Base) {
 		if err = files.SyncOpenDir(s.dir); err == nil {
@@ -280,7 +313,7 @@ func (s *syncer) tellPredecessor() {
 	if !found || i == 0 {
 		return
 	}
-	if h, err := openHandle(s.w.dir, s.w.meta.LogID, bases[i-1]); err == nil {
+	if h, err := s.w.openHandle(bases[i-1]); err == nil {
 		if h.end(h.Tail()) == s.cur.Base { // else the listing lacks one that is newer than itself
 			h.SetSuccessor(s.cur.Base)
 		}

@@ -69,7 +69,7 @@ func (w *Writer) dropOldest(ctx context.Context, l Limits, goOn func() error) (d
 				return dropped, err
 			}
 		}
-		removed, err := w.drop(base)
+		removed, err := w.drop(base, sparesFor(len(bases)-i-1))
 		if removed {
 			dropped++
 		}
@@ -102,8 +102,14 @@ func (w *Writer) drops(l Limits, base, next, size int64) (bool, error) {
 }
 
 // syncFirst makes sure that the segment that is to become the log's first is on
-// disk. Else a power loss could leave a log of which only a name is there.
+// disk, or that its file holds a header of before it became this segment, which
+// proves that it never was. Else a power loss could leave a log of which only a name
+// is there, and that could as well be one that a stranger wiped.
 func (w *Writer) syncFirst(ctx context.Context, base int64) error {
+	h, err := segmentHeader(w.dir.Segment(base), base)
+	if err == nil && h.Origin != segment.Made {
+		return nil
+	}
 	synced := false
 	if err := fault.Run(func() error {
 		synced = w.ctl.Named.Load() > uint64(base)
@@ -111,21 +117,32 @@ func (w *Writer) syncFirst(ctx context.Context, base int64) error {
 	}); synced || err != nil {
 		return err
 	}
+	if err == nil {
+		return w.syncer.one(ctx, base)
+	}
 	return w.syncer.all(ctx)
 }
 
 // drop removes one segment. The directory is synced before the next one goes: a
 // power loss must not leave a hole in the row, which would look like damage.
-func (w *Writer) drop(base int64) (removed bool, err error) {
-	for _, path := range []string{w.dir.Index(base), w.dir.Segment(base)} {
-		err := files.Remove(path)
-		if err != nil && !missing(err) {
-			return false, err
-		}
-		removed = err == nil
+func (w *Writer) drop(base int64, spares int) (removed bool, err error) {
+	if err := files.Remove(w.dir.Index(base)); err != nil && !missing(err) {
+		return false, err
 	}
+	lock, err := w.unname(base, spares)
+	defer lock.Release()
+	if err != nil && !missing(err) {
+		return false, err
+	}
+	removed = err == nil
 	w.opts.Logger.Debug("segment dropped", "log", string(w.dir), "base", base)
-	return removed, files.SyncDir(string(w.dir))
+	if err := files.SyncDir(string(w.dir)); err != nil {
+		return removed, err
+	}
+	if removed && lock != nil {
+		w.reuse(spares)
+	}
+	return removed, nil
 }
 
 // dropOrphans removes indexes of segments that are gone: an index may be made just
@@ -139,18 +156,23 @@ func (w *Writer) dropOrphans() {
 // segmentFloor returns the time before which no record of a segment was
 // appended: that of the newest record in the segment before it.
 func segmentFloor(path string, base int64) (time.Time, error) {
+	h, err := segmentHeader(path, base)
+	return time.Unix(0, h.Floor), err
+}
+
+func segmentHeader(path string, base int64) (segment.FileHeader, error) {
 	f, err := files.Open(path, false)
 	if err != nil {
-		return time.Time{}, err
+		return segment.FileHeader{}, err
 	}
 	defer f.Close()
 	head, err := io.ReadAll(io.NewSectionReader(f, 0, segment.HeaderBytes))
 	if err != nil {
-		return time.Time{}, err
+		return segment.FileHeader{}, err
 	}
 	h, err := segment.DecodeHeaderOf(head, base)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: %w", path, err)
+		return segment.FileHeader{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return time.Unix(0, h.Floor), nil
+	return h, nil
 }

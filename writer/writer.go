@@ -8,7 +8,8 @@
 // roll.go, repair.go (after a process died), recover.go and recovery.go (after
 // the machine did; recovery_promised.go, recovery_cut.go), mend.go and remedy.go
 // (after the disk did), sync.go (durability), keeper.go and retain.go (what is done
-// in the background), trim.go (how segments are dropped).
+// in the background), trim.go (how segments are dropped), recycle.go (what becomes
+// of their files), prepare.go and maps.go (how the next segment is made ready).
 package writer
 
 import (
@@ -51,6 +52,7 @@ type Writer struct {
 	wake   *wake.File
 	syncer syncer
 	keeper keeper
+	maps   maps
 
 	// lead is held by the goroutine that appends for all that wait; it guards what
 	// follows. The shared lock is taken inside it.
@@ -63,7 +65,8 @@ type Writer struct {
 
 	requests sync.Pool
 	closed   atomic.Bool
-	trims    sync.Mutex // held by a Trim; closing waits for it
+	recycled atomic.Int64 // files that this process made spares of
+	trims    sync.Mutex   // held by a Trim; closing waits for it
 	now      func() time.Time
 	hook     func(stage) // tests stop or kill the process here; nil otherwise
 }
@@ -173,6 +176,7 @@ func (w *Writer) release() {
 	w.syncer.offered.Swap(nil).release()
 	w.cur.release()
 	w.cur = nil
+	w.maps.empty()
 	if w.wake != nil {
 		w.wake.Close()
 	}

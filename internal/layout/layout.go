@@ -57,8 +57,20 @@ func (d Dir) ControlFailed() string { return d.join(controlName + ".failed") }
 // Cut is the directory for bytes that recovery cut from the log's end.
 func (d Dir) Cut() string { return d.join(cutName) }
 
-// Spare is the segment made ready for the next roll.
+// MostSpares bounds how many files are kept ready for the next rolls.
+const MostSpares = 4
+
+// Spare is the file made ready for the next roll.
 func (d Dir) Spare() string { return d.join(spareName) }
+
+// SpareAt is the i-th of the files that may be kept ready, from 0 to MostSpares-1.
+// The first of them is Spare. A roll takes the first one that is there.
+func (d Dir) SpareAt(i int) string {
+	if i == 0 {
+		return d.Spare()
+	}
+	return d.join(fmt.Sprintf("%s.%d", spareName, i))
+}
 
 // Unfinished is the segment that the holder of the log's lock is just making.
 func (d Dir) Unfinished() string { return d.join(unfinishedName) }

@@ -38,10 +38,13 @@ const (
 	// FeatureHeaderCopies (compatible): segments have a copy of their header. New
 	// logs have it.
 	FeatureHeaderCopies = 1 << 0
+	// FeatureRecycling (compatible): the file of a dropped segment may become another
+	// segment. New logs have it; in others nothing is recycled.
+	FeatureRecycling = 1 << 1
 	// FeatureLostBatches (incompatible): repair has marked records as lost.
 	FeatureLostBatches = 1 << 0
 
-	knownCompat   = FeatureHeaderCopies
+	knownCompat   = FeatureHeaderCopies | FeatureRecycling
 	knownROCompat = 0
 	knownIncompat = FeatureLostBatches
 )
@@ -56,6 +59,10 @@ type Meta struct {
 	ROCompat     uint64
 	Incompat     uint64
 }
+
+// HasUnknownCompat reports whether a later version may use what this one leaves
+// alone.
+func (m *Meta) HasUnknownCompat() bool { return m.Compat&^knownCompat != 0 }
 
 // ErrNotLog says that a directory holds no log.
 var ErrNotLog = errors.New("not a log")

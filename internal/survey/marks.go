@@ -17,7 +17,7 @@ func (w *walk) headerDamage() string {
 		return "the header or its copy is damaged, the other one is used"
 	case w.meta.Compat&layout.FeatureHeaderCopies != 0 && !segment.HasHeaderCopy(head):
 		return "the header has no copy"
-	case w.meta.Compat&^layout.FeatureHeaderCopies == 0 && !segment.IsUnusedZero(head):
+	case !w.meta.HasUnknownCompat() && !segment.IsUnusedZero(head):
 		return "bytes of the header that are not used are not zero"
 	}
 	return ""

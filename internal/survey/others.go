@@ -45,7 +45,7 @@ func (s *surveyor) readMeta(bases []int64) error {
 func (s *surveyor) metaOf(v *view) layout.Meta {
 	m := layout.Meta{LogID: v.LogID, SegmentBytes: v.Size, Mode: layout.DefaultMode, Incompat: layout.FeatureLostBatches}
 	if segment.HasHeaderCopy(v.Bytes()) {
-		m.Compat = layout.FeatureHeaderCopies
+		m.Compat = layout.FeatureHeaderCopies | layout.FeatureRecycling
 	}
 	for _, path := range []string{s.dir.Meta(), s.dir.Segment(v.Base)} {
 		if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() && layout.CheckMode(fi.Mode().Perm()) == nil {
@@ -162,14 +162,18 @@ func (w *walk) checkIndex() {
 	}
 }
 
-// isBlank reports whether a segment file that cannot be mapped is one that was
-// never synced.
-func isBlank(path string) bool {
-	f, err := files.Open(path, false)
+// neverSynced says whether a segment file that cannot be mapped is one that was
+// never synced. The log's first one was, as long as the file itself does not prove
+// that it was not.
+func (s *surveyor) neverSynced(base int64, isFirst bool) bool {
+	f, err := files.Open(s.dir.Segment(base), false)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	never, err := segment.NeverSynced(f)
-	return never && err == nil
+	proof, err := segment.NeverSynced(f, s.meta.LogID, base)
+	if err != nil {
+		return false
+	}
+	return proof == segment.Earlier || proof == segment.Zeros && (!isFirst || s.isNew())
 }

@@ -254,7 +254,7 @@ func (s *surveyor) unusable(bases []int64, i int, err error) error {
 	if header.Version {
 		return fmt.Errorf("%w: segment %s: %s; use a newer mlog", layout.ErrIncompatible, layout.SegmentName(bases[i]), header.Reason)
 	}
-	if (i > 0 || s.isNew()) && s.mayBeTorn(bases[i]) && isBlank(s.dir.Segment(bases[i])) {
+	if s.mayBeTorn(bases[i]) && s.neverSynced(bases[i], i == 0) {
 		s.report.Torn = &Torn{Segment: layout.SegmentName(bases[i])}
 		return nil
 	}

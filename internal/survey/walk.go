@@ -3,11 +3,11 @@ package survey
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/filelock"
-	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -16,32 +16,25 @@ import (
 // recycled meanwhile.
 type view struct {
 	*segment.Segment
-	lock *filelock.Lock
+	file *os.File
 }
 
 func openView(dir layout.Dir, base int64) (*view, error) {
-	path := dir.Segment(base)
-	lock, err := filelock.TryShared(path)
+	f, err := filelock.OpenShared(dir.Segment(base), false)
 	if err != nil {
 		return nil, err
 	}
-	f, err := files.Open(path, false)
-	if err != nil {
-		lock.Release()
-		return nil, err
-	}
-	defer f.Close()
 	s, err := segment.MapNamed(f, base, false)
 	if err != nil {
-		lock.Release()
+		f.Close()
 		return nil, err
 	}
-	return &view{s, lock}, nil
+	return &view{s, f}, nil
 }
 
 func (v *view) close() {
 	v.Close()
-	v.lock.Release()
+	v.file.Close()
 }
 
 // foreign says why the segment is not the one of its name, or "".
