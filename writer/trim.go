@@ -107,7 +107,7 @@ func (w *Writer) drops(l Limits, base, next, size int64) (bool, error) {
 // is there, and that could as well be one that a stranger wiped.
 func (w *Writer) syncFirst(ctx context.Context, base int64) error {
 	h, err := segmentHeader(w.dir.Segment(base), base)
-	if err == nil && h.Origin != segment.Made {
+	if err == nil && h.Origin != segment.Made || missing(err) { // if missing, somebody drops both
 		return nil
 	}
 	synced := false
@@ -117,10 +117,13 @@ func (w *Writer) syncFirst(ctx context.Context, base int64) error {
 	}); synced || err != nil {
 		return err
 	}
-	if err == nil {
-		return w.syncer.one(ctx, base)
+	if err != nil { // its header is damaged
+		return w.syncer.all(ctx)
 	}
-	return w.syncer.all(ctx)
+	if err := w.syncer.one(ctx, base); !missing(err) {
+		return err
+	}
+	return nil
 }
 
 // drop removes one segment. The directory is synced before the next one goes: a

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/segment"
@@ -153,9 +154,11 @@ func TestTrimSyncsRemovalsOfOthersFirst(t *testing.T) {
 	}
 }
 
-// Nobody ever synced: the segment that is to be first is, before another goes.
+// Nobody ever synced, and no file proves by itself that nobody did: the segment that
+// is to be first is synced before another goes.
 func TestTrimSyncsWhatIsToBeFirst(t *testing.T) {
 	dir := newLog(t)
+	noSpares(t, dir)
 	r := &recorder{dir: dir, meta: readMeta(t, dir)}
 	w := openWatched(t, dir, 0, r.around)
 	for range 7 {
@@ -166,11 +169,23 @@ func TestTrimSyncsWhatIsToBeFirst(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	syncs := r.taken()
-	named := slices.IndexFunc(syncs, func(s string) bool { return strings.HasPrefix(s, "names,") && strings.Contains(s, " 3:0") })
-	gone := slices.IndexFunc(syncs, func(s string) bool { return !strings.Contains(s, " 0:") })
-	if named < 0 || gone < named || !strings.HasPrefix(syncs[gone], "names,") {
-		t.Errorf("segment 3 was synced at %d, segment 0 was gone at %d, of the syncs\n\t%s", named, gone, strings.Join(syncs, "\n\t"))
+	synced := slices.IndexFunc(syncs, func(s string) bool { return strings.HasPrefix(s, "data 3,") })
+	named := slices.IndexFunc(syncs, func(s string) bool { return strings.HasPrefix(s, "names,") && strings.Contains(s, " 0:") })
+	gone := slices.IndexFunc(syncs, func(s string) bool { return !strings.Contains(s, ": 0:") })
+	if synced < 0 || named < synced || gone < named || !strings.HasPrefix(syncs[gone], "names,") {
+		t.Errorf("segment 3 was synced at %d, its name at %d, segment 0 was gone at %d, of the syncs\n\t%s", synced, named, gone, strings.Join(syncs, "\n\t"))
 	}
+}
+
+// noSpares keeps everybody from making or recycling files for the next segments.
+func noSpares(t *testing.T, dir layout.Dir) {
+	t.Helper()
+	lock, err := filelock.TryExclusive(dir.SpareLock(), 0o600)
+	if lock == nil || err != nil {
+		t.Fatal(lock, err)
+	}
+	t.Cleanup(lock.Release)
+	_ = os.Remove(dir.Spare())
 }
 
 // Four processes trim at once, as far as one process can play them: none fails, and
