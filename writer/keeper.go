@@ -18,7 +18,8 @@ import (
 // A keeper does in the background what an append need not wait for: flushing
 // within the bound, making the next segment ready, populating pages ahead of the
 // tail, indexes, retention, unmapping. It is one goroutine, asleep until there
-// is something to do; with everything flushed it has no timer.
+// is something to do, and one more while it flushes; with everything flushed it
+// has no timer.
 //
 // All of it may be left undone: another process, or the next one, makes up for
 // it.
@@ -127,12 +128,18 @@ func (k *keeper) loop() {
 	defer close(k.done)
 	var flush, rest *time.Timer
 	var due, idle <-chan time.Time
+	// A flush is beside the loop: it may take a second, and what makes the next
+	// segment ready must not wait for it. There is one at a time.
+	flushing, flushed := false, make(chan struct{})
 	var seen int64 // what the log's end was when the rest began
 	for {
 		select {
 		case <-k.quit:
 			for more := true; more; more = k.retains() {
 				k.work()
+			}
+			if flushing {
+				<-flushed
 			}
 			for _, t := range []*time.Timer{flush, rest} {
 				if t != nil {
@@ -153,13 +160,19 @@ func (k *keeper) loop() {
 				rest, seen = time.NewTimer(restAfter), k.end.Load()
 				idle = rest.C
 			}
-			if due == nil && k.dirty.Load() {
+			if due == nil && !flushing && k.dirty.Load() {
 				flush = time.NewTimer(k.w.opts.FlushEvery)
 				due = flush.C
 			}
 		case <-due:
-			due = nil
-			k.flush()
+			due, flushing = nil, true
+			go func() {
+				k.flush()
+				flushed <- struct{}{}
+			}()
+		case <-flushed:
+			flushing = false
+			k.request(func(*todo) {}) // what was appended meanwhile
 		}
 	}
 }
@@ -180,9 +193,6 @@ func (k *keeper) flush() {
 		if !errors.Is(err, control.ErrSyncFailed) {
 			k.dirty.Store(true) // no sync was tried that may not be tried again
 		}
-	}
-	if k.dirty.Load() {
-		k.request(func(*todo) {})
 	}
 }
 

@@ -22,7 +22,7 @@ const populateStep = 1 << 20
 // the keeper comes too late, and halved at each roll.
 const (
 	leastAhead = 1 << 20
-	mostAhead  = 32 << 20
+	mostAhead  = 8 << 20
 )
 
 // populate makes the pages of x before the position to ready.

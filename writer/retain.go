@@ -22,8 +22,10 @@ func (k *keeper) retain() error {
 	if err != nil {
 		return err
 	}
+	// Where segments are flushed, their pages have to be faulted in again anyway, and
+	// to sync what is still mapped costs an interrupt of the appender for each page.
 	size := k.w.meta.SegmentBytes
-	k.w.maps.wanted.Store(settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
+	k.w.maps.wanted.Store(k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
 	if settings == (layout.Retention{}) {
 		return nil
 	}

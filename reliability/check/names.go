@@ -16,7 +16,7 @@ var known = []struct {
 	empty     bool // files there have no content
 	optional  bool
 }{
-	{".", regexp.MustCompile(`^(meta|retention|control|wake|spare|unfinished|control\.(new|aside)|spare~tmp-` +
+	{".", regexp.MustCompile(`^(meta|retention|control|wake|spare(\.[1-3])?|unfinished|control\.(new|aside)|spare~tmp-` +
 		`|producers|groups|cut|(meta|retention|wake|[0-9]{20}\.idx)~tmp-.*|[0-9]{20}\.(seg|idx))$`), false, false},
 	{"producers", regexp.MustCompile(`^(open|spare|[0-9]{5}|(open|spare|[0-9]{5})~tmp-.*)$`), true, false},
 	{"cut", regexp.MustCompile(`^([0-9]{20}\.seg|meta|retention|groups~.+)\..+$`), false, true},
@@ -48,9 +48,11 @@ func (c *checker) names() {
 
 // spare has no content that matters, but whoever renames it relies on its size.
 func (c *checker) spare() {
-	info, err := os.Lstat(filepath.Join(c.dir, "spare"))
-	if err == nil && info.Size() != c.log.Meta.SegmentBytes {
-		c.breach("spare", -1, "has %d bytes and not %d", info.Size(), c.log.Meta.SegmentBytes)
+	for _, name := range []string{"spare", "spare.1", "spare.2", "spare.3"} {
+		info, err := os.Lstat(filepath.Join(c.dir, name))
+		if err == nil && info.Size() != c.log.Meta.SegmentBytes {
+			c.breach(name, -1, "has %d bytes and not %d", info.Size(), c.log.Meta.SegmentBytes)
+		}
 	}
 	if len(c.log.Segments) > 0 {
 		return

@@ -83,7 +83,15 @@ func (s *segmentFile) header(base int64, meta Meta) bool {
 	if xxh64(b[:72]) != u64(b, 72) {
 		s.breach(72, "wrong checksum")
 	}
-	for _, field := range [][2]int{{64, 72}, {80, 128}, {144, 256}, {272, headerCopy}, {headerCopy + copyBytes, headerBytes}} {
+	switch origin := u32(b, 64); {
+	case origin > recycledFile:
+		s.breach(64, "origin %d", origin)
+	case origin != madeOnTheSpot && meta.Features[compatible]&recycling == 0:
+		s.breach(64, "origin %d in a log without recycling", origin)
+	case origin == recycledFile && base == 0:
+		s.breach(64, "the first segment of a log is a recycled file")
+	}
+	for _, field := range [][2]int{{68, 72}, {80, 128}, {144, 256}, {272, headerCopy}, {headerCopy + copyBytes, headerBytes}} {
 		if at := firstNonzero(b, field[0], field[1]); at >= 0 {
 			s.breach(at, "an unused byte is not zero")
 		}
