@@ -47,6 +47,11 @@ func TestDoc(t *testing.T) {
 		"most headers":     MaxHeaders,
 		"highest offset":   maxOffset,
 	})
+	formattest.Same(t, "origins", formattest.Numbers(t, "origins"), map[string]int64{
+		"made":     int64(Made),
+		"prepared": int64(Prepared),
+		"recycled": int64(Recycled),
+	})
 	formattest.Same(t, "cursor", formattest.Numbers(t, "cursor"), map[string]int64{
 		"position bits": cursorPositionBits,
 		"position unit": frameAlign,

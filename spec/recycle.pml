@@ -1,11 +1,10 @@
 /*
  * Recycling: a segment that retention drops becomes the next one.
  *
- * The engine does not recycle yet; this is the order of steps it has to follow (README.md
- * has them in words). Mirrors what exists: mapSegment and release (reader/source.go), roll
- * and takeSpare (writer/roll.go), makeSpare (writer/keeper.go), retain and drop
- * (writer/retain.go), and, as a reader that stores, a syncer with the handle of an old
- * segment (writer/sync.go).
+ * Mirrors OpenShared (internal/filelock), mapSegment and release (reader/source.go), roll
+ * and takeSpare (writer/roll.go), drop (writer/trim.go), unname and reuse
+ * (writer/recycle.go), and, as a reader that stores, a syncer with the handle of an old
+ * segment (writer/sync.go). README.md has the steps in words.
  *
  * Files are inodes; the directory maps names to them. Each segment holds one batch here.
  * The names are the bases 0, 1, 2, ...; a name never comes to mean another file.
@@ -153,8 +152,8 @@ again:		if      /* producers/spare: who finds it taken leaves it to that one */
 		fi;
 #endif
 #endif
-		atomic { wipe(f); first[f] = STALE };           /* 3. no valid header (and that is synced) */
-		atomic {                                        /* 4. it is the spare, unless there is one */
+		atomic { first[f] = STALE };    /* what it holds is of an earlier life; its header stays */
+		atomic {                                        /* 3. it is the spare, unless there is one */
 			if
 			:: spare == 0 -> spare = f
 			:: else

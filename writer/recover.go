@@ -131,7 +131,9 @@ func (w *Writer) recoverLog() error {
 		return err
 	}
 	w.dir.SweepTemporary()
-	_ = files.Remove(w.dir.Spare())
+	for i := range layout.MostSpares {
+		_ = files.Remove(w.dir.SpareAt(i))
+	}
 	_ = files.Remove(w.dir.Unfinished())
 	if err := control.Create(w.dir.Control(), w.meta.LogID, w.modes.Data, control.State{Active: r.last.Base, Durable: r.end}); err != nil {
 		return err

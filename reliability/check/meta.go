@@ -18,10 +18,11 @@ const (
 	incompatible
 
 	headerCopies = 0x1 // compatible
+	recycling    = 0x2 // compatible
 	lostBatches  = 0x1 // incompatible
 )
 
-var knownFeatures = [3]uint64{compatible: headerCopies, readOnlyCompatible: 0, incompatible: lostBatches}
+var knownFeatures = [3]uint64{compatible: headerCopies | recycling, readOnlyCompatible: 0, incompatible: lostBatches}
 
 // Retention is what may be dropped; zeros set no limit.
 type Retention struct {

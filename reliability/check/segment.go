@@ -15,6 +15,7 @@ type Segment struct {
 	LastTime  int64
 	Durable   Cursor // the durable mark
 	Successor int64
+	Recycled  bool // the file was another segment before
 
 	Batches []Batch
 	End     int64 // position behind the last batch: of the end marker, if it is sealed
@@ -28,6 +29,13 @@ type Segment struct {
 func (s *Segment) Name() string { return segmentName(s.Base) }
 
 func segmentName(base int64) string { return fmt.Sprintf("%020d.seg", base) }
+
+// What a segment's file was before.
+const (
+	madeOnTheSpot = iota
+	preparedFile
+	recycledFile
+)
 
 // A segmentFile is a segment that is being parsed.
 type segmentFile struct {
@@ -105,7 +113,7 @@ func (s *segmentFile) header(base int64, meta Meta) bool {
 	s.epoch = u64(b, 40)
 	s.out = Segment{
 		Base: base, Epoch: s.epoch, Size: int64(len(b)), Floor: i64(b, 56),
-		LastTime: i64(b, 136), Successor: i64(b, 264),
+		LastTime: i64(b, 136), Successor: i64(b, 264), Recycled: u32(b, 64) == recycledFile,
 	}
 	if s.out.Floor < s.newest {
 		s.breach(56, "floor %d, but an older segment has a record of %d", s.out.Floor, s.newest)
