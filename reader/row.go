@@ -36,6 +36,26 @@ func (s *Source) row() ([]int64, error) {
 	return row, nil
 }
 
+// emptyAt returns the offset at which a log begins whose row is empty: 0, if nobody
+// has appended yet, or that of a segment whose file proves that it was never synced,
+// though it had become the first. Recovery makes that one anew.
+func (s *Source) emptyAt() (int64, error) {
+	bases, err := s.dir.Segments()
+	if err != nil || len(bases) == 0 {
+		return 0, err
+	}
+	f, err := files.Open(s.dir.Segment(bases[0]), false)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	proof, err := segment.NeverSynced(f, s.meta.LogID, bases[0])
+	if err != nil || proof != segment.Earlier {
+		return 0, err
+	}
+	return bases[0], nil
+}
+
 // promised reports whether anything in a segment is known to be on disk, or
 // whether its file was never synced and is not usable. A file that is damaged
 // counts as neither.

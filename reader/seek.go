@@ -143,8 +143,10 @@ func (s *Source) find(offset int64) (place, error) {
 		i--
 	}
 	if i < 0 {
-		if len(bases) == 0 && offset == 0 {
-			return place{}, s.neverWritten()
+		if len(bases) == 0 {
+			if begin, err := s.emptyAt(); err != nil || begin == offset {
+				return place{}, errors.Join(err, s.neverWritten())
+			}
 		}
 		return place{}, s.outOfRange(offset)
 	}

@@ -217,8 +217,11 @@ func (s *Source) release(v *view) {
 // Start returns the log start offset: of the oldest record that is kept.
 func (s *Source) Start() (int64, error) {
 	bases, err := s.row()
-	if err != nil || len(bases) == 0 {
+	if err != nil {
 		return 0, err
+	}
+	if len(bases) == 0 {
+		return s.emptyAt()
 	}
 	return bases[0], nil
 }
@@ -226,8 +229,11 @@ func (s *Source) Start() (int64, error) {
 // End returns the log end offset: the one that the next record will get.
 func (s *Source) End() (end int64, err error) {
 	v, c, err := s.tail()
-	if v == nil || err != nil {
+	if err != nil {
 		return 0, err
+	}
+	if v == nil {
+		return s.emptyAt()
 	}
 	defer s.release(v)
 	return v.Base + c.Count, nil
@@ -243,8 +249,11 @@ func (s *Source) Durable() (int64, error) {
 		return ctl.DurableOffset()
 	}
 	v, err := s.lastMarked()
-	if v == nil || err != nil {
+	if err != nil {
 		return 0, err
+	}
+	if v == nil {
+		return s.emptyAt()
 	}
 	defer s.release(v)
 	var durable int64

@@ -77,7 +77,9 @@ func (w *Writer) mapHandle(f *os.File, x *mapped, base int64) (*handle, error) {
 		}
 		return nil, &segment.HeaderError{Reason: "it belongs to another log or another offset"}
 	}
-	known.m = s.Mapping()
+	if known.m == nil { // else the keeper may be populating it
+		known.m = s.Mapping()
+	}
 	return newHandle(s, known, &w.maps), nil
 }
 

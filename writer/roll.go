@@ -72,7 +72,9 @@ func (w *Writer) makeSegment(h segment.FileHeader) (*handle, error) {
 		x.release()
 		return nil, err
 	}
-	x.m = s.Mapping()
+	if x.m == nil { // else the keeper may be populating it
+		x.m = s.Mapping()
+	}
 	return newHandle(s, x, &w.maps), nil
 }
 
