@@ -3,12 +3,15 @@
 package soak
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/seed27ccf144/mlog/internal/filelock"
 )
 
 var (
@@ -122,6 +125,9 @@ func (s *soaking) run(place string, say func(string, ...any)) (err error) {
 	if err := s.clocked.close(); err != nil {
 		return err
 	}
+	if s.recycled == 0 && filelock.CanShare {
+		return errors.New("no file was recycled")
+	}
 	return s.world.end()
 }
 
@@ -158,10 +164,10 @@ func (s *soaking) wrapped() error {
 func (s *soaking) String() string {
 	here := &s.here.done
 	slow, all := s.slow()
-	return fmt.Sprintf("seed=%d checkpoints=%d rolls=%d producers=%d killed=%d takeovers=%d readers=%d members=%d acknowledged=%d "+
+	return fmt.Sprintf("seed=%d checkpoints=%d rolls=%d recycled=%d producers=%d killed=%d takeovers=%d readers=%d members=%d acknowledged=%d "+
 		"verified=%d wraps=%d wakeups=%d late=%d clock-steps=%d back=%d clock-rolls=%d "+
 		"threads/descriptors/mappings/goroutines/heap %v..%v and %v..%v in %v",
-		*seed, s.passed, s.seen.Control.Rolls, here.Opened.Load()+s.there.Opened+s.opened.Load(), s.killed.Load(), s.takeovers(),
+		*seed, s.passed, s.seen.Control.Rolls, s.recycled, here.Opened.Load()+s.there.Opened+s.opened.Load(), s.killed.Load(), s.takeovers(),
 		here.Readers.Load()+s.there.Readers, here.Joined.Load()+s.there.Joined, s.ledger.acknowledged,
 		s.verified, s.passes, all, slow, s.steps, s.back, s.clocked.rolls,
 		&s.ours.first, &s.ours.last, &s.theirs.first, &s.theirs.last, time.Since(s.began).Round(time.Second))

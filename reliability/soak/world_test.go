@@ -35,6 +35,7 @@ type world struct {
 	ours, theirs course
 	there        census // of the tenant, at the last checkpoint
 	seen         *check.Log
+	recycled     int   // segments, at checkpoints, whose files were others before
 	trimmed      int64 // the highest offset before which was trimmed
 	opened       atomic.Int64
 	killed       atomic.Int64
@@ -179,6 +180,11 @@ func (w *world) checkpoint() error {
 		return err
 	}
 	w.seen.Records = nil // views of whole files, which are not to be counted
+	for _, s := range w.seen.Segments {
+		if s.Recycled {
+			w.recycled++
+		}
+	}
 	w.seen.Segments = nil
 	return w.count(end)
 }

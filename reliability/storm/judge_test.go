@@ -30,6 +30,11 @@ func (l *life) judge(left bool, tally *tally) error {
 		tally.rolls += int(log.Control.Rolls - l.seen.Rolls)
 		l.seen = *log.Control
 	}
+	for _, s := range log.Segments {
+		if s.Recycled {
+			tally.recycled++
+		}
+	}
 	if len(log.Notes) > 0 {
 		return fmt.Errorf("files that nothing explains: %q", log.Notes)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed27ccf144/mlog/internal/filelock"
 )
 
 var (
@@ -46,16 +48,20 @@ type tally struct {
 	logs, rounds, kills, massacres    int
 	acknowledged, consumed, overtaken int
 	takeovers, rolls, repairs         int
+	recycled                          int // segments, at the ends of rounds, whose files were others before
 	progress                          progress
 	began                             time.Time
 }
 
 func (y *tally) String() string {
 	return fmt.Sprintf("kills=%d seed=%d logs=%d rounds=%d massacres=%d acknowledged=%d consumed=%d overtaken=%d "+
-		"takeovers=%d rolls=%d repairs=%d in %v, %v",
+		"takeovers=%d rolls=%d recycled=%d repairs=%d in %v, %v",
 		y.kills, *seed, y.logs, y.rounds, y.massacres, y.acknowledged, y.consumed, y.overtaken,
-		y.takeovers, y.rolls, y.repairs, time.Since(y.began).Round(time.Second), &y.progress)
+		y.takeovers, y.rolls, y.recycled, y.repairs, time.Since(y.began).Round(time.Second), &y.progress)
 }
+
+// elsewhere is not 0 on systems where nothing is recycled.
+var elsewhere = map[bool]int{false: 1}[filelock.CanShare]
 
 // missing says what has to happen in a run and has not yet.
 func (y *tally) missing() []string {
@@ -67,6 +73,7 @@ func (y *tally) missing() []string {
 		{"three logs lived", y.logs / shortLogs},
 		{"a lock was taken from a dead producer", y.takeovers},
 		{"a log rolled", y.rolls},
+		{"a file was recycled", y.recycled + elsewhere},
 		{"a good log was repaired", y.repairs},
 		{"retention was quicker than a consumer", y.overtaken},
 		{"one died with the lock and survivors were timed", len(y.progress.held)},
