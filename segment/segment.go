@@ -126,9 +126,6 @@ func (s *Segment) Close() error { return s.m.Close() }
 // the segment, may use it for another life of the same file.
 func (s *Segment) Mapping() *mapping.Map { return s.m }
 
-// Populate makes the pages of [from, to) ready to be written without faults.
-func (s *Segment) Populate(from, to int64) { s.m.Populate(from, to) }
-
 func (s *Segment) word32(pos int64) *atomic.Uint32 { return mapping.Uint32(s.data, int(pos)) }
 func (s *Segment) word64(pos int64) *atomic.Uint64 { return mapping.Uint64(s.data, int(pos)) }
 
