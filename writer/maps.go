@@ -95,7 +95,8 @@ func (s *maps) keep(x *mapped) (over *mapped) {
 	defer s.mu.Unlock()
 	s.idle = append(s.idle, x)
 	if !fitsIdle(int64(len(s.idle)), x.info.Size()) {
-		over, s.idle = s.idle[0], append(s.idle[:0], s.idle[1:]...)
+		over = s.idle[0]
+		s.idle = append(s.idle[:0], s.idle[1:]...)
 	}
 	return over
 }
