@@ -99,6 +99,7 @@ func stale(err error) bool { return errors.Is(err, control.ErrStale) || errors.I
 // A second power loss during recovery is no matter: each step leaves the log as
 // it was or better, and the control file, which ends it, comes last.
 func (w *Writer) recoverLog() error {
+	w.sweepSpares()
 	bases, err := w.dir.Segments()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
 )
 
 // Recycling: the file of a dropped segment becomes one that is ready for a roll.
@@ -86,6 +87,29 @@ func (w *Writer) freeSpare(spares int) int {
 		}
 	}
 	return -1
+}
+
+// sweepSpares removes the spares that hold anything. It is for recovery and repair,
+// which nobody else is beside: a spare of an earlier boot may hold a segment of
+// which a power loss has taken the name, with offsets that the log has not come to
+// again. Of files that are recycled here everybody knows that theirs are lower.
+func (w *Writer) sweepSpares() {
+	for i := range layout.MostSpares {
+		f, err := files.OpenSized(w.dir.SpareAt(i), w.meta.SegmentBytes, true)
+		if missing(err) {
+			continue
+		}
+		origin := segment.Recycled
+		if err == nil {
+			if origin, err = segment.OriginOf(f); err != nil {
+				origin = segment.Recycled
+			}
+			f.Close()
+		}
+		if origin != segment.Made {
+			_ = files.Remove(w.dir.SpareAt(i))
+		}
+	}
 }
 
 // sparesFor says how many files are kept ready for a log of this many segments.
