@@ -185,7 +185,6 @@ func (m *mender) run(ctx context.Context, found *Mending) error {
 	if err := fault.Run(func() error { return m.redirty() }); err != nil {
 		return err
 	}
-	m.w.sweepSpares()
 	for round := 0; ; round++ {
 		report, err := survey.Run(ctx, m.w.dir, survey.Options{Control: m.control})
 		if err != nil {

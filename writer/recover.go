@@ -99,7 +99,6 @@ func stale(err error) bool { return errors.Is(err, control.ErrStale) || errors.I
 // A second power loss during recovery is no matter: each step leaves the log as
 // it was or better, and the control file, which ends it, comes last.
 func (w *Writer) recoverLog() error {
-	w.sweepSpares()
 	bases, err := w.dir.Segments()
 	if err != nil {
 		return err
@@ -113,6 +112,7 @@ func (w *Writer) recoverLog() error {
 			return &segment.DamageError{Segment: layout.SegmentName(0), Last: -1,
 				Reason: "all segment files are missing, and there have been some; restore them or remove the directory"}
 		}
+		w.sweepSpares()
 		h, err := w.createSegment(segment.FileHeader{LogID: w.meta.LogID, Epoch: rand.Uint64(), Size: w.meta.SegmentBytes})
 		if err != nil {
 			return fmt.Errorf("create the first segment: %w", err)

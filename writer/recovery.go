@@ -265,6 +265,7 @@ func (r *recovery) damagedSegment(i int, err error) error {
 
 // addSegment makes an empty segment at the log's end.
 func (r *recovery) addSegment(base, lastTime int64) error {
+	r.w.sweepSpares()
 	h, err := r.w.createSegment(segment.FileHeader{
 		LogID: r.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: r.w.meta.SegmentBytes, Floor: lastTime,
 	})

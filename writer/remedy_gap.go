@@ -54,6 +54,7 @@ func (m *mender) fillGap(first, last int64) error {
 // segment's, when all is in it: should we die before, that one still tells how
 // many records there were.
 func (m *mender) lostSegment(base, count int64, sealed bool) error {
+	m.w.sweepSpares()
 	h, err := m.w.makeSegment(segment.FileHeader{
 		LogID: m.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: m.w.meta.SegmentBytes, Floor: m.floor(base),
 	})

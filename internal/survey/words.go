@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/segment"
 )
 
 // readControl finds out whether the log has been opened in this boot.
@@ -119,6 +120,9 @@ func (s *surveyor) findMarked(bases []int64) {
 			continue
 		}
 		durable := v.durable()
+		if v.foreign(s.meta.LogID, base) != "" { // it has the marks of an earlier life of the file
+			durable = segment.Cursor{}
+		}
 		v.close()
 		if durable.Count > 0 {
 			s.marked = base
