@@ -283,7 +283,7 @@ func TestTrimThatIsGivenUp(t *testing.T) {
 func TestCloseUnderTrim(t *testing.T) {
 	dir := newLog(t)
 	openWriter(t, dir).Close()
-	trimming, closing := make(chan struct{}), make(chan struct{})
+	trimming, closing, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	began := func() {}
 	w := openWatched(t, dir, 0, func(what string, sync func() error) error {
@@ -306,7 +306,10 @@ func TestCloseUnderTrim(t *testing.T) {
 	}
 	go func() {
 		<-trimming
-		go w.Close()
+		go func() {
+			w.Close()
+			close(closed)
+		}()
 		for { // until the writer is being closed
 			if _, err := w.Append(context.Background(), values("y")); errors.Is(err, writer.ErrClosed) {
 				break
@@ -318,6 +321,6 @@ func TestCloseUnderTrim(t *testing.T) {
 	if n != 1 || !errors.Is(err, writer.ErrClosed) {
 		t.Errorf("%d segments were dropped, %v; want one and then ErrClosed", n, err)
 	}
-	w.Close()
+	<-closed // a second Close would not wait for the first
 	readAll(t, dir)
 }
