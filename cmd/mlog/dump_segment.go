@@ -7,7 +7,6 @@ import (
 	"github.com/seed27ccf144/mlog/index"
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/filelock"
-	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/indexfile"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/segment"
@@ -16,12 +15,7 @@ import (
 // segment prints a segment's header and its batches. The shared lock keeps
 // producers from recycling the file meanwhile.
 func (d *dumper) segment(path string) error {
-	lock, err := filelock.TryShared(path)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	f, err := files.Open(path, false)
+	f, err := filelock.OpenShared(path, false)
 	if err != nil {
 		return err
 	}
@@ -31,9 +25,6 @@ func (d *dumper) segment(path string) error {
 		return err
 	}
 	d.section(path, fmt.Sprintf("segment, %d bytes", fi.Size()))
-	if lock == nil {
-		d.field("state", "a producer is recycling it")
-	}
 	s, err := segment.Map(f, false)
 	if err != nil {
 		return err
@@ -57,6 +48,7 @@ func (d *dumper) segmentHeader(s *segment.Segment) {
 	d.field("base offset", "%d", s.Base)
 	d.field("epoch", "%016x", s.Epoch)
 	d.field("earliest time", "%s", timestamp(s.Floor))
+	d.field("origin", "%s", s.Origin)
 	d.field("tail", "%s", cursor(s, s.Tail()))
 	d.field("durable", "%s", cursor(s, s.Durable()))
 	successor := "none known to be on disk"
