@@ -1,6 +1,8 @@
 package writer
 
 import (
+	"os"
+
 	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
@@ -65,11 +67,7 @@ func (k *keeper) makeSpare() error {
 		return err
 	}
 	if k.w.meta.Compat&layout.FeatureRecycling != 0 {
-		// A sync that fails here says nothing of what was promised: the file is no
-		// part of the log.
-		if err = segment.Prepare(f, k.w.meta.LogID, size); err == nil {
-			err = files.SyncData(f)
-		}
+		err = k.w.stamp(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -79,6 +77,15 @@ func (k *keeper) makeSpare() error {
 		return err
 	}
 	return files.Rename(dir.NextSpare(), dir.Spare())
+}
+
+// stamp makes a new file one that is prepared. A sync that fails here says nothing
+// of what was promised: the file is no part of the log.
+func (w *Writer) stamp(f *os.File) error {
+	if err := segment.Prepare(f, w.meta.LogID, w.meta.SegmentBytes); err != nil {
+		return err
+	}
+	return files.SyncData(f)
 }
 
 // nextSpare returns the mapping of the file that the next roll will take, if this

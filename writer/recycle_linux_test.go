@@ -236,3 +236,32 @@ func recycleRole(args []string) error {
 	}
 	return errors.New("nothing was recycled")
 }
+
+// A roll that finds no file ready makes one as the keeper does, if the log drops
+// segments: nothing of such a segment has to be synced when it becomes the first.
+func TestRollWithoutSpareOfCappedLog(t *testing.T) {
+	dir, w := cappedLog(t)
+	noSpares(t, dir)
+	for range 20 {
+		appendRow(t, dir, w)
+	}
+	var synced []string
+	stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+		if c.Op == "fdatasync" && strings.HasSuffix(c.Path, ".seg") {
+			synced = append(synced, c.Path)
+		}
+		return do()
+	})
+	for range 8 {
+		appendRow(t, dir, w)
+	}
+	w.Close()
+	stop()
+	if got := origins(t, dir); got[segment.Prepared] < 7 {
+		t.Errorf("segments by origin: %v", got)
+	}
+	if len(synced) > 0 {
+		t.Errorf("retention synced %q", synced)
+	}
+	readAll(t, dir)
+}

@@ -26,6 +26,7 @@ func (k *keeper) retain() error {
 	// to sync what is still mapped costs an interrupt of the appender for each page.
 	size := k.w.meta.SegmentBytes
 	k.w.maps.wanted.Store(k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
+	k.w.capped.Store(settings != (layout.Retention{}) && k.w.meta.Compat&layout.FeatureRecycling != 0)
 	if settings == (layout.Retention{}) {
 		return nil
 	}

@@ -180,12 +180,20 @@ func TestTrimSyncsWhatIsToBeFirst(t *testing.T) {
 // noSpares keeps everybody from making or recycling files for the next segments.
 func noSpares(t *testing.T, dir layout.Dir) {
 	t.Helper()
-	lock, err := filelock.TryExclusive(dir.SpareLock(), 0o600)
-	if lock == nil || err != nil {
-		t.Fatal(lock, err)
+	t.Cleanup(lockSpares(t, dir).Release)
+	for i := range layout.MostSpares {
+		_ = os.Remove(dir.SpareAt(i))
 	}
-	t.Cleanup(lock.Release)
-	_ = os.Remove(dir.Spare())
+}
+
+// lockSpares takes the lock of who makes spares, when nobody is at it any more.
+func lockSpares(t *testing.T, dir layout.Dir) *filelock.Lock {
+	t.Helper()
+	lock, err := filelock.Exclusive(context.Background(), dir.SpareLock(), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lock
 }
 
 // Four processes trim at once, as far as one process can play them: none fails, and

@@ -65,6 +65,7 @@ type Writer struct {
 
 	requests sync.Pool
 	closed   atomic.Bool
+	capped   atomic.Bool  // retention was found to drop segments, which are recycled
 	recycled atomic.Int64 // files that this process made spares of
 	trims    sync.Mutex   // held by a Trim; closing waits for it
 	now      func() time.Time

@@ -41,6 +41,7 @@ var harmless = []harmlessCall{
 	{"stat wake", "a wake file that cannot be looked at is made anew", nil},
 	{"rename spare*", "a segment is made here and now if there is no spare one, and a file that does not become a spare is unlinked", nil},
 	{"open spare*", "a spare segment that cannot be opened is made anew", nil},
+	{"* new spare", "a file that does not become a spare is unlinked, or replaced by the next one", []string{"retention", "trim"}},
 	{"stat spare*", "a spare segment that cannot be found is made anew, or is not mapped before the roll", nil},
 	{"mmap spare*", "a spare segment that is not mapped before the roll is mapped in it", nil},
 	{"flock producers/spare", "a dropped file is unlinked and not recycled", []string{"retention", "trim"}},
