@@ -250,6 +250,11 @@ func (s *syncer) once() error {
 // have removed segments that were never synced; what is gone needs no sync.
 func (s *syncer) firstUnsynced() (int64, error) {
 	from := int64(s.w.ctl.SyncFrom.Load())
+	// No look at the name for each sync: once somebody has seen a file's times, the
+	// next write changes them, and the next sync has the inode to write as well.
+	if s.cur != nil && s.cur.Base == from {
+		return from, nil
+	}
 	if _, err := files.Lstat(s.w.dir.Segment(from)); !missing(err) {
 		return from, err
 	}
