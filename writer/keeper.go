@@ -34,6 +34,8 @@ type keeper struct {
 	// ahead is how many bytes ahead of the tail pages are made ready.
 	ahead atomic.Int64
 
+	early sync.WaitGroup // see syncEarly
+
 	mu   sync.Mutex
 	todo todo
 }
@@ -67,6 +69,7 @@ func (k *keeper) start(w *Writer) {
 func (k *keeper) stop() {
 	close(k.quit)
 	<-k.done
+	k.early.Wait()
 }
 
 // request adds to the list and wakes the keeper. It is called with locks held
@@ -224,6 +227,9 @@ func (k *keeper) work() {
 		h.release()
 	}
 	for _, h := range t.retired {
+		if h.Origin == segment.Made && k.w.capped.Load() {
+			k.syncEarly(h.Base)
+		}
 		h.release()
 	}
 	if t.retain {
@@ -232,6 +238,18 @@ func (k *keeper) work() {
 		}
 		k.mapSpare()
 	}
+}
+
+// syncEarly syncs a segment beside the keeper's work, so that retention need not do
+// it when the segment is to become the first. It can take longer than the rolls
+// meanwhile, and these would find no spare, and make files here and now that have to
+// be synced in their turn, and so on.
+func (k *keeper) syncEarly(base int64) {
+	k.early.Go(func() {
+		if err := k.w.syncer.one(context.Background(), base); err != nil && !missing(err) {
+			k.warn("sync of a segment that will be dropped", err)
+		}
+	})
 }
 
 // openIndex opens or makes the index of a segment and notes the batches that

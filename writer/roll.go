@@ -83,10 +83,7 @@ func (w *Writer) nameSegment(h *handle) error {
 }
 
 // takeSpare gives a file that was made ready the name path, and opens and locks
-// it. If there is none of the right size, it makes one here and now: if segments
-// are dropped, as the keeper makes them, so that retention need not sync the whole
-// of this one when its turn comes. That would take longer than the rolls meanwhile,
-// which then find no spare, and make files anew that have to be synced in their turn.
+// it. If there is none of the right size, it makes one here and now.
 func (w *Writer) takeSpare(path string, size int64) (*mapped, segment.Origin, error) {
 	for i := range layout.MostSpares {
 		if files.Rename(w.dir.SpareAt(i), path) != nil {
@@ -103,10 +100,6 @@ func (w *Writer) takeSpare(path string, size int64) (*mapped, segment.Origin, er
 	if err != nil {
 		return nil, 0, err
 	}
-	origin := segment.Made
-	if w.capped.Load() && w.stamp(f) == nil {
-		origin = segment.Prepared
-	}
 	x, err := newMapped(f, nil)
 	if err == nil {
 		err = x.share()
@@ -115,7 +108,7 @@ func (w *Writer) takeSpare(path string, size int64) (*mapped, segment.Origin, er
 		f.Close()
 		return nil, 0, err
 	}
-	return x, origin, nil
+	return x, segment.Made, nil
 }
 
 // openSpare opens a file that is to become a segment, as the keeper may have done
