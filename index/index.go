@@ -153,6 +153,9 @@ func NewMemoryTable(segmentBytes int64) *Table {
 // when this changes.
 func (t *Table) Stretch(position int64) int64 { return position >> t.shift }
 
+// StretchEnd returns the first position behind the stretch that a position is in.
+func (t *Table) StretchEnd(position int64) int64 { return (position>>t.shift + 1) << t.shift }
+
 // Note stores an entry for the stretch that e.Position is in, unless there is
 // one. Of several that do so at once the first one's is stored: it claims the entry
 // by its time. Should it die then, that stretch stays without an entry.

@@ -25,6 +25,7 @@ type Body struct {
 	count   int
 	attrs   uint32
 	sum     uint64 // xxhash64 of bytes
+	late    bool   // sum is not known: Stage hashes what it wrote
 	scratch []byte // reused between encodings; bytes may point into it
 }
 
@@ -56,13 +57,13 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 		return fmt.Errorf("batch of %d records: at most %d are possible", len(records), MaxRecords)
 	}
 	if len(records) == 1 && records[0].Plain() {
-		return b.EncodePlain(records[0].Value, maxFrame)
+		return b.EncodePlain(records[0].Value, false, maxFrame)
 	}
 	attrs, size, err := measure(records, maxFrame)
 	if err != nil {
 		return err
 	}
-	b.count, b.attrs = len(records), attrs
+	b.count, b.attrs, b.late = len(records), attrs, false
 	b.bytes = slices.Grow(b.scratch[:0], int(size-FrameBytes))
 	if attrs == 0 {
 		for i := range records {
@@ -80,13 +81,17 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 }
 
 // EncodePlain is Encode for one record that is plain: its value is the body, and
-// is not copied.
-func (b *Body) EncodePlain(value []byte, maxFrame int64) error {
+// is not copied. If late, its hash is left to Stage, which takes it from the copy
+// in the segment: that takes less time in all, as the processor fetches the cache
+// lines of the copy meanwhile, but more of it with the lock held.
+func (b *Body) EncodePlain(value []byte, late bool, maxFrame int64) error {
 	if size := FrameBytes + int64(len(value)); size > maxFrame {
 		return &TooLargeError{Size: size, Max: maxFrame}
 	}
-	b.count, b.attrs, b.bytes = 1, 0, value
-	b.sum = xxhash.Sum64(value)
+	b.count, b.attrs, b.bytes, b.late = 1, 0, value, late
+	if !late {
+		b.sum = xxhash.Sum64(value)
+	}
 	return nil
 }
 

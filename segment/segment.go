@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/mapping"
@@ -135,6 +137,9 @@ func (s *Segment) word64(pos int64) *atomic.Uint64 { return mapping.Uint64(s.dat
 // segment's start.
 func (s *Segment) Tail() Cursor { return s.cursor(offTail) }
 
+// TailIs reports whether the tail is what c was packed to.
+func (s *Segment) TailIs(c Cursor) bool { return s.word64(offTail).Load() == c.Pack() }
+
 // SetTail stores the tail: by the holder of the log's lock, after the commit.
 func (s *Segment) SetTail(c Cursor) {
 	mapping.Release64(s.data, offTail, c.Pack())
@@ -205,12 +210,16 @@ func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
 	word, base := b.attrs|uint32(b.count)<<8, uint64(s.Base+c.Count)
 	dst := s.data[c.Position : next.Position+commitBytes]
 	binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
+	copy(dst[FrameBytes:], b.bytes)
 	binary.LittleEndian.PutUint32(dst[4:], word)
 	binary.LittleEndian.PutUint64(dst[8:], base)
 	binary.LittleEndian.PutUint64(dst[16:], uint64(timeNs))
-	binary.LittleEndian.PutUint64(dst[24:], sumWords(s.Epoch+uint64(c.Position),
-		uint64(length)|uint64(word)<<32, base, uint64(timeNs), b.sum))
-	copy(dst[FrameBytes:], b.bytes)
+	header := openSum(s.Epoch+uint64(c.Position), uint64(length)|uint64(word)<<32, base, uint64(timeNs))
+	body := b.sum
+	if b.late {
+		body = xxhash.Sum64(dst[FrameBytes:length])
+	}
+	binary.LittleEndian.PutUint64(dst[24:], closeSum(header, body))
 	return next
 }
 

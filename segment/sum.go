@@ -29,7 +29,10 @@ const (
 // sumWords is xxhash64 of five words that follow one another in memory, without
 // the memory. The last one, which the others' part does not wait for, is the
 // body's hash.
-func sumWords(a, b, c, d, last uint64) uint64 {
+func sumWords(a, b, c, d, last uint64) uint64 { return closeSum(openSum(a, b, c, d), last) }
+
+// openSum is what of sumWords the last word is not needed for.
+func openSum(a, b, c, d uint64) uint64 {
 	var p1 uint64 = prime1 // a variable: the sum of the constants overflows, as it must
 	v1 := lane(p1+prime2, a)
 	v2 := lane(prime2, b)
@@ -40,7 +43,10 @@ func sumWords(a, b, c, d, last uint64) uint64 {
 	h = (h^lane(0, v2))*prime1 + prime4
 	h = (h^lane(0, v3))*prime1 + prime4
 	h = (h^lane(0, v4))*prime1 + prime4
-	h += 5 * 8
+	return h + 5*8
+}
+
+func closeSum(h, last uint64) uint64 {
 	h ^= lane(0, last)
 	h = bits.RotateLeft64(h, 27)*prime1 + prime4
 	h = (h ^ h>>33) * prime2

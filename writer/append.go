@@ -6,6 +6,7 @@ import (
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/futex"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/mapping"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -131,7 +132,7 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 	defer fault.Recover(fault.Guard(), &err)
 	w.phase = waiting
 	if plain != nil {
-		if err := r.body.EncodePlain(plain.Value, w.MaxFrame()); err != nil {
+		if err := r.body.EncodePlain(plain.Value, w.alone, w.MaxFrame()); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,9 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 		w.wake.Signal()
 	}
 	w.phase = noting
-	w.noteAll(r, w.others)
+	if w.cur.left.Position >= w.cur.due || w.keeper.clean() {
+		w.noteAll(r, w.others)
+	}
 	return nil
 }
 
@@ -264,7 +267,8 @@ func (w *Writer) setCurrent(h *handle) {
 // stores is the protocol: next commit word zero, batch, last time, commit word,
 // tail.
 func (w *Writer) place(r *request, now int64) {
-	c := w.cur.Tail()
+	var c segment.Cursor
+	c, w.alone = w.cur.tail()
 	if w.cur.Committed(c.Position) {
 		// The tail is behind the truth although its last writer lived: somebody
 		// meddled with the file, or put an older copy in its place.
@@ -287,6 +291,8 @@ func (w *Writer) place(r *request, now int64) {
 	r.at, r.base, r.end, r.over = c, w.cur.end(c), w.cur.end(next), true
 	w.at(stageCommitted)
 	w.cur.SetTail(next)
+	w.cur.left = next
+	mapping.ReleaseInt64(&w.keeper.end, r.end)
 }
 
 // noteAll does what the lock is not needed for: the index, and telling the keeper
@@ -297,6 +303,7 @@ func (w *Writer) noteAll(r *request, others []*request) {
 	for _, o := range others {
 		w.note(o)
 	}
+	w.cur.due = w.cur.nextDue(w.keeper.ahead.Load())
 }
 
 func (w *Writer) note(r *request) {

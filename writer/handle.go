@@ -21,8 +21,12 @@ type handle struct {
 	*mapped
 	maps  *maps // where the mapping goes when the segment is done with; nil: nowhere
 	index atomic.Pointer[indexfile.File]
-	noted atomic.Int64 // stretch of the index that was noted last
 	refs  atomic.Int32
+
+	// Guarded by the lead.
+	left  segment.Cursor // the tail that this process stored last; zero if it stored none
+	noted int64          // stretch of the index that was noted last
+	due   int64          // appends before this position are no news to the index or the keeper
 
 	asked      atomic.Int64 // pages before this position are ready, or asked to be
 	spareAsked atomic.Bool  // the keeper was asked for the segment after this one
@@ -32,7 +36,7 @@ type handle struct {
 func newHandle(s *segment.Segment, x *mapped, keep *maps) *handle {
 	h := &handle{Segment: s, mapped: x, maps: keep}
 	h.refs.Store(1)
-	h.noted.Store(-1)
+	h.noted = -1
 	if tail := s.Tail().Position; tail > x.ready.Load() {
 		x.ready.Store(tail)
 		x.partly.Store(tail > segment.HeaderBytes)
@@ -135,14 +139,37 @@ func (h *handle) indexHeader() index.Header {
 	return index.Header{Base: h.Base, Epoch: h.Epoch, SegmentBytes: h.Size}
 }
 
+// tail returns the segment's tail, and whether it is as this process left it.
+func (h *handle) tail() (c segment.Cursor, alone bool) {
+	if c := h.left; c.Position != 0 && h.TailIs(c) {
+		return c, true
+	}
+	return h.Tail(), false
+}
+
 // note makes the batch at c known to the index, if its stretch has no entry yet.
 func (h *handle) note(c segment.Cursor, timeNs int64) {
 	x := h.index.Load()
 	if x == nil {
 		return
 	}
-	if stretch := x.Stretch(c.Position); h.noted.Load() != stretch {
-		h.noted.Store(stretch)
+	if stretch := x.Stretch(c.Position); h.noted != stretch {
+		h.noted = stretch
 		x.Note(index.Entry{Position: c.Position, Count: c.Count, Time: timeNs})
 	}
+}
+
+// nextDue returns the position from which on an append has news for the index or the
+// keeper. The next one has if the index is not open yet, or has no entry for where it
+// will begin. The keeper has pages made ready that far ahead.
+func (h *handle) nextDue(ahead int64) int64 {
+	x := h.index.Load()
+	if x == nil || x.Stretch(h.left.Position) != h.noted {
+		return 0
+	}
+	due := min(x.StretchEnd(h.left.Position), h.asked.Load()-ahead/2+1)
+	if !h.spareAsked.Load() {
+		due = min(due, h.Size/2+1)
+	}
+	return due
 }

@@ -98,11 +98,15 @@ func (k *keeper) rolled() {
 	k.request(func(t *todo) { t.retain = true })
 }
 
-// appended is called after each append, by the goroutine that has the lead, with
-// the active segment. While nothing is due it costs three loads.
+// clean reports whether a flush is to be asked for after an append. The append has
+// raised end before, and a barrier is between: so flush, which lowers dirty before it
+// loads end, either sees the append or is asked again.
+func (k *keeper) clean() bool { return k.w.opts.FlushEvery > 0 && !k.dirty.Load() }
+
+// appended is called after an append that handle.nextDue or clean asks for, by the
+// goroutine that has the lead, with the active segment.
 func (k *keeper) appended(h *handle, r *request) {
-	k.end.Store(r.end)
-	if k.w.opts.FlushEvery > 0 && !k.dirty.Load() && k.dirty.CompareAndSwap(false, true) {
+	if k.clean() && k.dirty.CompareAndSwap(false, true) {
 		k.request(func(*todo) {})
 	}
 	if r.base < h.Base {

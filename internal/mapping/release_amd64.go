@@ -1,6 +1,11 @@
+//go:build !race
+
 package mapping
 
-import "unsafe"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // Release32 stores an aligned word so that who loads it atomically sees all that
 // was stored before it. Unlike an atomic store it does not wait until that has
@@ -19,3 +24,6 @@ func Release64(b []byte, off int, value uint64) {
 	_ = b[off+7]
 	*(*uint64)(unsafe.Pointer(&b[off])) = value
 }
+
+// ReleaseInt64 is Release64 for a word of this process.
+func ReleaseInt64(w *atomic.Int64, value int64) { *(*int64)(unsafe.Pointer(w)) = value }
