@@ -63,6 +63,9 @@ type Writer struct {
 // The record's slices may be used again as soon as Append returns.
 func (w *Writer) Append(ctx context.Context, r Record) (offset int64, err error) {
 	offset, err = w.w.AppendOne(ctx, &r)
+	if err == nil && w.opts.Ack == Visible {
+		return offset, nil
+	}
 	return w.acknowledge(ctx, offset, 1, err)
 }
 

@@ -39,7 +39,10 @@ func newRequest() any { return &request{done: make(chan struct{}, 1)} }
 
 func (r *request) reset() {
 	r.body.Reset()
-	r.base, r.end, r.err, r.over, r.leads = 0, 0, nil, false, false
+	r.base, r.end, r.over, r.leads = 0, 0, false, false
+	if r.err != nil { // a store of a pointer costs more
+		r.err = nil
+	}
 }
 
 // maxCombined bounds how many batches and bytes one holder of the lock writes
@@ -75,8 +78,7 @@ func (w *Writer) Append(ctx context.Context, records []segment.Record) (base int
 // one producer would cost more.
 func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset int64, err error) {
 	if len(record.Value) > maxLedBytes || !record.Plain() || !w.lead.try() {
-		one := [1]segment.Record{*record}
-		return w.Append(ctx, one[:])
+		return w.appendAlone(ctx, record)
 	}
 	r := &w.own
 	w.run(ctx, r, record)
@@ -84,6 +86,15 @@ func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset 
 	r.reset()
 	w.lead.give()
 	return offset, err
+}
+
+// appendAlone is AppendOne by Append. It is not part of it because its room on the
+// stack would cost every append.
+//
+//go:noinline
+func (w *Writer) appendAlone(ctx context.Context, record *segment.Record) (offset int64, err error) {
+	one := [1]segment.Record{*record}
+	return w.Append(ctx, one[:])
 }
 
 // submit appends r, which is encoded, as the goroutine that leads or by it.
@@ -118,7 +129,9 @@ func (w *Writer) run(ctx context.Context, r *request, plain *segment.Record) {
 		r.err = ErrClosed
 		return
 	}
-	w.others = nil
+	if w.others != nil {
+		w.others = nil
+	}
 	if err := w.round(ctx, r, plain); err != nil {
 		w.failed(err, r)
 	}
@@ -143,7 +156,9 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 		}
 	}
 	w.phase = holding
-	w.others = w.lead.take()
+	if w.lead.crowded() {
+		w.others = w.lead.take()
+	}
 	if err := w.placeAll(repair, r, w.others); err != nil {
 		return err
 	}

@@ -45,6 +45,13 @@ func (l *lead) spin() bool {
 // give gives the lead back, or to one who waits.
 func (l *lead) give() {
 	l.word.Store(0)
+	if l.queued.Load() != 0 {
+		l.offer()
+	}
+}
+
+// offer takes the lead, which is free, back for one who waits.
+func (l *lead) offer() {
 	for l.queued.Load() != 0 && l.try() {
 		if l.pass() {
 			return
@@ -122,13 +129,13 @@ func (l *lead) dequeue(r *request) bool {
 	return true
 }
 
+// crowded reports whether take has something to return, or somebody waits to close.
+func (l *lead) crowded() bool { return l.queued.Load() != 0 }
+
 // take returns the requests to write along with the holder's own, and leaves what
 // is over the limit queued: one of those leads next. What it returns is valid
 // until the lead is given back.
 func (l *lead) take() []*request {
-	if l.queued.Load() == 0 {
-		return nil
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, bytes := 0, int64(0)

@@ -70,13 +70,15 @@ func (l *Lock) Try(slot uint32) (ok, repair bool) {
 func (l *Lock) Owner() uint32 { return l.word.Load() & slotMask }
 
 // Release gives the lock back and wakes up to wake sleepers.
-func (l *Lock) Release(wake int) { l.release(0, wake) }
+func (l *Lock) Release(wake int) {
+	if l.word.Swap(0)&contended != 0 {
+		futex.Wake(l.word, wake)
+	}
+}
 
 // ReleaseUnclean gives it back and has the next holder repair.
-func (l *Lock) ReleaseUnclean(wake int) { l.release(unclean, wake) }
-
-func (l *Lock) release(word uint32, wake int) {
-	if l.word.Swap(word)&contended != 0 {
+func (l *Lock) ReleaseUnclean(wake int) {
+	if l.word.Swap(unclean)&contended != 0 {
 		futex.Wake(l.word, wake)
 	}
 }
