@@ -24,7 +24,7 @@ type Body struct {
 	bytes   []byte
 	count   int
 	attrs   uint32
-	sum     uint64 // xxhash64 of bytes
+	sum     uint64 // xxhash64 of bytes, unless late
 	late    bool   // sum is not known: Stage hashes what it wrote
 	scratch []byte // reused between encodings; bytes may point into it
 }
