@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -196,5 +197,31 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 	if c := (Record{Key: []byte{}}).Clone(); c.Key == nil {
 		t.Error("an empty key became an absent one")
+	}
+}
+
+// TestLateHash: a value that is hashed where it was copied to makes the same batch.
+func TestLateHash(t *testing.T) {
+	for _, n := range []int{0, 1, 31, 32, 256, 4096} {
+		var written [2][]byte
+		for i, late := range []bool{false, true} {
+			h := FileHeader{Epoch: 7, Size: MinBytes}
+			s := inMemory(make([]byte, MinBytes), h)
+			var b Body
+			if err := b.EncodePlain(bytes.Repeat([]byte{'v'}, n), late, MaxFrame(MinBytes)); err != nil {
+				t.Fatal(err)
+			}
+			c := Cursor{Position: HeaderBytes}
+			s.Stage(c, &b, 5)
+			s.Commit(c.Position, &b)
+			var f Frame
+			if err := s.Read(c.Position, 0, &f); err != nil {
+				t.Fatalf("%d bytes, late %v: %v", n, late, err)
+			}
+			written[i] = s.data
+		}
+		if !bytes.Equal(written[0], written[1]) {
+			t.Errorf("%d bytes: the batches differ", n)
+		}
 	}
 }
