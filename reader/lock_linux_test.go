@@ -99,3 +99,37 @@ func TestReaderLocksTheFileThatItReads(t *testing.T) {
 	}
 	t.Logf("%d looks", looks)
 }
+
+// TestClosedReaderHoldsNoSegment: a reader has the segments that it leaves unmapped
+// behind its back. When all is closed that is done, and no lock of it is left.
+func TestClosedReaderHoldsNoSegment(t *testing.T) {
+	dir, w := newLog(t)
+	const n = 3000
+	numbered(t, w, n)
+	w.Close()
+	for range 20 {
+		src, err := reader.NewSource(dir, readMeta(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := reader.NewReader(src, following(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rec segment.Record
+		for range n {
+			if ok, err := r.TryNext(&rec); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+		r.Close()
+		src.Close()
+		for _, base := range bases(t, dir) {
+			lock, err := filelock.ProbeExclusive(dir.Segment(base))
+			if lock == nil || err != nil {
+				t.Fatalf("segment %d is locked by nobody, and cannot be: %v", base, err)
+			}
+			lock.Release()
+		}
+	}
+}

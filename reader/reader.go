@@ -264,7 +264,7 @@ func (r *Reader) advance(base int64) (bool, error) {
 		}
 		return false, r.gap.err
 	}
-	r.src.release(r.at.v)
+	r.src.leave(r.at.v)
 	r.at = place{v: v, position: segment.HeaderBytes, base: base}
 	return true, nil
 }
