@@ -175,15 +175,6 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 	return nil
 }
 
-func (w *Writer) acquire(ctx context.Context) (repair bool, err error) {
-	return w.ctl.Lock.Acquire(w.slot.Number, w.judge, func() error {
-		if w.closed.Load() {
-			return ErrClosed
-		}
-		return ctx.Err()
-	})
-}
-
 // failed ends a round that met an error or a memory fault. Who holds the lock then
 // gives it back unclean, and the next holder repairs. What was committed before is
 // appended, whatever happened later.

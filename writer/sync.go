@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/fault"
@@ -37,6 +36,8 @@ type syncer struct {
 	offered atomic.Pointer[handle]
 	// unsavedMark says that a durable mark was stored in cur after its last sync.
 	unsavedMark bool
+	group       int64       // how many shared the last sync, as far as is known
+	inStep      atomic.Bool // group is more than one; for the appender
 }
 
 func (s *syncer) init(w *Writer) (err error) {
@@ -154,51 +155,6 @@ func (s *syncer) covered(target int64) (bool, error) {
 		return false, err
 	}
 	return int64(s.w.ctl.Durable.Load()) >= target, nil
-}
-
-// How long a waiter sleeps between looks at the syncing process, and after how
-// long it no longer waits for one that lives but does not come to an end.
-const (
-	syncLook     = 10 * time.Millisecond
-	syncPatience = 200 * time.Millisecond
-)
-
-// share waits for another process's sync that covers target, or syncs for all.
-func (s *syncer) share(ctx context.Context, target int64) error {
-	lock, slot := &s.w.ctl.SyncLock, s.w.slot.Number
-	giveUp := time.Now().Add(syncPatience)
-	for {
-		if covered, err := s.covered(target); covered || err != nil {
-			return err
-		}
-		owned, _ := lock.Try(slot)
-		if !owned {
-			if !lock.Sleep(syncLook) {
-				continue
-			}
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("wait for a sync: %w", err)
-			}
-			var err error
-			if owned, err = lock.TakeOver(slot, s.w.judge); err != nil {
-				return err
-			}
-			if !owned && time.Now().Before(giveUp) {
-				continue
-			}
-		}
-		err := fault.Run(s.once)
-		if owned {
-			lock.Release(wakeAll)
-		}
-		if err != nil {
-			return err
-		}
-		if covered, err := s.covered(target); !covered || err != nil {
-			return errors.Join(err, fmt.Errorf("offset %d cannot be synced: the log ends before it", target))
-		}
-		return nil
-	}
 }
 
 // once syncs all that is committed now, segment by segment in order. Segments

@@ -71,7 +71,8 @@ type Control struct {
 
 	// Durable is the offset below which every record is on disk. It only grows,
 	// by RaiseDurable, after a sync whose range was read before it began.
-	Durable *atomic.Uint64
+	Durable    *atomic.Uint64
+	durableLow *atomic.Uint32 // slept on, see AwaitSync
 
 	// SyncFrom is the base offset of the segment where the next sync begins: all
 	// segments before it are wholly on disk. It only grows.
@@ -197,17 +198,18 @@ func Open(path string, logID [16]byte, writable bool) (c *Control, err error) {
 func view(m *mapping.Map) *Control {
 	b := m.Bytes()
 	return &Control{
-		Lock:      Lock{word: mapping.Uint32(b, offLock)},
-		Active:    mapping.Uint64(b, offActive),
-		SyncLock:  Lock{word: mapping.Uint32(b, offSyncLock)},
-		Durable:   mapping.Uint64(b, offDurable),
-		SyncFrom:  mapping.Uint64(b, offSyncFrom),
-		Named:     mapping.Uint64(b, offNamed),
-		Poison:    mapping.Uint32(b, offPoison),
-		Takeovers: mapping.Uint64(b, offTakeovers),
-		Rolls:     mapping.Uint64(b, offRolls),
-		Syncs:     mapping.Uint64(b, offSyncs),
-		m:         m,
+		Lock:       Lock{word: mapping.Uint32(b, offLock)},
+		Active:     mapping.Uint64(b, offActive),
+		SyncLock:   Lock{word: mapping.Uint32(b, offSyncLock)},
+		Durable:    mapping.Uint64(b, offDurable),
+		durableLow: mapping.Uint32(b, offDurable),
+		SyncFrom:   mapping.Uint64(b, offSyncFrom),
+		Named:      mapping.Uint64(b, offNamed),
+		Poison:     mapping.Uint32(b, offPoison),
+		Takeovers:  mapping.Uint64(b, offTakeovers),
+		Rolls:      mapping.Uint64(b, offRolls),
+		Syncs:      mapping.Uint64(b, offSyncs),
+		m:          m,
 	}
 }
 

@@ -26,5 +26,8 @@ const (
 // All asks Wake to wake every sleeper.
 const All = 1<<31 - 1
 
+// AnyBits waits for whatever wakes the word.
+const AnyBits = 1<<32 - 1
+
 // MaxWords is how many words WaitAny can wait for.
 const MaxWords = 128

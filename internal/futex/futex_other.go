@@ -3,6 +3,7 @@
 package futex
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -33,3 +34,14 @@ func Wait(w *atomic.Uint32, value uint32, bound time.Duration) Result {
 
 // Wake does nothing: sleepers find the change by themselves.
 func Wake(*atomic.Uint32, int) {}
+
+// WaitBits is Wait: there are no wake-ups to choose among.
+func WaitBits(w *atomic.Uint32, value uint32, bound time.Duration, _ uint32) Result {
+	return Wait(w, value, bound)
+}
+
+// WakeBits does nothing either, and so wakes none.
+func WakeBits(*atomic.Uint32, uint32) int { return 0 }
+
+// Yield leaves the core to another goroutine.
+func Yield() { runtime.Gosched() }

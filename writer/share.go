@@ -1,0 +1,102 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/futex"
+)
+
+// How long a waiter sleeps between looks at the syncing process, and after how
+// long it no longer waits for one that lives but does not come to an end.
+const (
+	syncLook     = 10 * time.Millisecond
+	syncPatience = 200 * time.Millisecond
+)
+
+// share waits for another process's sync that covers target, or syncs for all.
+func (s *syncer) share(ctx context.Context, target int64) error {
+	lock, slot := &s.w.ctl.SyncLock, s.w.slot.Number
+	giveUp := time.Now().Add(syncPatience)
+	for {
+		seen := s.w.ctl.Durable.Load()
+		if covered, err := s.covered(target); covered || err != nil {
+			return err
+		}
+		owned, _ := lock.Try(slot)
+		if !owned {
+			if !s.w.ctl.AwaitSync(seen, target, syncLook) {
+				s.shared(int64(s.w.ctl.Durable.Load() - seen))
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("wait for a sync: %w", err)
+			}
+			var err error
+			if owned, err = lock.TakeOver(slot, s.w.judge); err != nil {
+				return err
+			}
+			if !owned && time.Now().Before(giveUp) {
+				continue
+			}
+		}
+		if owned {
+			s.gather()
+		}
+		err := fault.Run(s.once)
+		if owned {
+			lock.Release(wakeAll)
+		}
+		if err != nil {
+			s.w.ctl.WakeUnsynced()
+			return err
+		}
+		s.shared(int64(s.w.ctl.WakeSynced(seen, s.w.ctl.Durable.Load())) + 1)
+		if covered, err := s.covered(target); !covered || err != nil {
+			return errors.Join(err, fmt.Errorf("offset %d cannot be synced: the log ends before it", target))
+		}
+		return nil
+	}
+}
+
+// shared notes how many shared a sync.
+func (s *syncer) shared(group int64) {
+	s.group = group
+	if s.inStep.Load() != (group > 1) {
+		s.inStep.Store(group > 1)
+	}
+}
+
+// The wait for others ends when no record has come for gatherQuiet. That is enough
+// for a process that was woken to get a core and to append.
+const (
+	gatherQuiet  = 40 * time.Microsecond
+	gatherAtMost = 150 * time.Microsecond
+)
+
+// gather waits a moment for the other producers of the last sync, who are about
+// to append again: else one of them alone has a sync, and all others wait for two.
+// Who shared no sync waits for nobody. The caller holds the sync lock.
+func (s *syncer) gather() {
+	if s.group <= 1 || s.cur == nil {
+		return
+	}
+	wanted := int64(s.w.ctl.Durable.Load()) + s.group
+	began := time.Now()
+	quiet := began
+	for end := int64(0); ; futex.Yield() {
+		now, last := time.Now(), end
+		if end = s.cur.end(s.cur.Tail()); end >= wanted {
+			return
+		}
+		if end != last {
+			quiet = now
+		}
+		if now.Sub(quiet) > gatherQuiet || now.Sub(began) > gatherAtMost {
+			return
+		}
+	}
+}
