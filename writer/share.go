@@ -43,10 +43,12 @@ func (s *syncer) share(ctx context.Context, target int64) error {
 				continue
 			}
 		}
-		if owned {
-			s.gather()
-		}
-		err := fault.Run(s.once)
+		err := fault.Run(func() error {
+			if owned {
+				s.gather()
+			}
+			return s.once()
+		})
 		if owned {
 			lock.Release(wakeAll)
 		}
