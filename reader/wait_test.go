@@ -215,60 +215,6 @@ func TestClosingTheSourceEndsWaits(t *testing.T) {
 	}
 }
 
-func TestReadingAllocatesNothing(t *testing.T) {
-	dir, w := newLog(t)
-	for range 400 {
-		if _, err := w.Append(context.Background(), []segment.Record{{
-			Key: []byte("k"), Value: []byte("v"), Headers: []segment.Header{{Key: "name", Value: []byte("x")}},
-		}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := newReader(t, openSource(t, dir), following(0))
-	var rec segment.Record
-	if n := testing.AllocsPerRun(300, func() {
-		if ok, err := r.TryNext(&rec); !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-	}); n >= 1 {
-		t.Errorf("%v allocations a record", n)
-	}
-}
-
-// TestWaitingAllocatesNothing: nor does a wait, in which the reader sleeps.
-func TestWaitingAllocatesNothing(t *testing.T) {
-	dir, w := newLog(t)
-	r := newReader(t, openSource(t, dir), following(0))
-	batch := []segment.Record{{Value: []byte("v")}}
-	appends := func() {
-		if _, err := w.Append(context.Background(), batch); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var rec segment.Record
-	read := func() {
-		if err := r.Next(context.Background(), &rec); err != nil {
-			t.Fatal(err)
-		}
-	}
-	appends()
-	read()
-	awaited := make(chan struct{}, 1)
-	go func() {
-		for range awaited {
-			time.Sleep(time.Millisecond) // far longer than the reader spins
-			appends()
-		}
-	}()
-	defer close(awaited)
-	if n := testing.AllocsPerRun(50, func() {
-		awaited <- struct{}{}
-		read()
-	}); n >= 1 {
-		t.Errorf("%v allocations a wait", n)
-	}
-}
-
 // Whoever may read the log may cut the wake file. Readers that sleep on it, or
 // are about to, still get the next record.
 func TestWakeFileCutUnderReaders(t *testing.T) {
