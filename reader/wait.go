@@ -50,7 +50,9 @@ func (r *Reader) spin(ctx context.Context) error {
 		if came, err = r.watch(min(looks, looksAtOnce)); err != nil {
 			return err
 		}
-		if !came {
+		// Not before a sleep: Go's monitor then looks around some sixty times at each
+		// wake-up of a reader that has nothing to read, instead of four.
+		if !came && looks > looksAtOnce {
 			runtime.Gosched()
 		}
 	}
