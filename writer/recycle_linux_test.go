@@ -256,7 +256,9 @@ func TestRollWithoutSpareIsSyncedEarly(t *testing.T) {
 		if rows == 60 {
 			t.Fatal("nothing was synced, and soon retention has to")
 		}
-		appendRow(t, dir, w)
+		for range 3 {
+			mustAppend(t, w, big("x"))
+		}
 		time.Sleep(time.Millisecond) // the keeper's turn
 	}
 	if got := origins(t, dir); got[segment.Made] < 2 {
