@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
@@ -27,10 +27,7 @@ func unrecovered(t *testing.T) (dir layout.Dir, durable, end int64) {
 	}
 	last := appendTexts(t, w, "visible")
 	appendTexts(t, w, "torn")
-	dir = layout.Dir(filepath.Join(t.TempDir(), "log"))
-	if err := os.CopyFS(string(dir), os.DirFS(string(original))); err != nil {
-		t.Fatal(err)
-	}
+	dir = logtest.Copy(t, original)
 	all := bases(t, dir)
 	path := dir.Segment(all[len(all)-1])
 	data, err := os.ReadFile(path)

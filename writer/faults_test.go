@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/control"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -27,11 +27,7 @@ func rebootedLog(t *testing.T) (layout.Dir, []string) {
 		mustAppend(t, w, big(name))
 	}
 	w.Close()
-	rebooted := layout.Dir(filepath.Join(t.TempDir(), "log"))
-	if err := os.CopyFS(string(rebooted), os.DirFS(string(dir))); err != nil {
-		t.Fatal(err)
-	}
-	return rebooted, readAll(t, dir)
+	return logtest.Copy(t, dir), readAll(t, dir)
 }
 
 // A segment that cannot be read or mapped just now, for want of descriptors or
@@ -145,10 +141,7 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 func TestRecoveryTellsFailureFromNoRepair(t *testing.T) {
 	dir := newLog(t)
 	mustAppend(t, openWriter(t, dir), "a")
-	rebooted := layout.Dir(filepath.Join(t.TempDir(), "log"))
-	if err := os.CopyFS(string(rebooted), os.DirFS(string(dir))); err != nil {
-		t.Fatal(err)
-	}
+	rebooted := logtest.Copy(t, dir)
 	stop := seam.Watch(string(rebooted), func(c seam.Call, do func() error) error {
 		if c.Op == "open" && c.Path == rebooted.ControlAside() {
 			return syscall.EMFILE

@@ -357,27 +357,11 @@ func equalSnapshots(a, b map[string][]byte) bool {
 	return true
 }
 
-// copyOf copies a log that is in use. Files may go while that is at it: the
-// keeper makes some under a temporary name.
-func copyOf(t *testing.T, dir layout.Dir) layout.Dir {
-	t.Helper()
-	for {
-		copied := filepath.Join(t.TempDir(), "copy")
-		err := os.CopyFS(copied, os.DirFS(string(dir)))
-		if err == nil {
-			return layout.Dir(copied)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestCopiedDirectoryIsRecovered(t *testing.T) {
 	dir := newLog(t)
 	w := openWriter(t, dir)
 	mustAppend(t, w, "a")
-	copied := copyOf(t, dir)
+	copied := logtest.Copy(t, dir)
 	mustAppend(t, w, "b")
 	v := openWriter(t, copied)
 	mustAppend(t, v, "c")

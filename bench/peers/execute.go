@@ -34,12 +34,14 @@ func (r *runner) prepare(ctx context.Context, p Peer) error {
 	return err
 }
 
-// bench makes one measurement, with a directory of its own.
+// bench makes one measurement, with a directory of its own. What it leaves for the disk to write is written before
+// bench returns: the next measurement is not to wait for that.
 func (r *runner) bench(ctx context.Context, p Peer, c Case, seconds float64) (harness.Result, error) {
 	dir, err := os.MkdirTemp(r.data, "")
 	if err != nil {
 		return harness.Result{}, err
 	}
+	defer syscall.Sync()
 	defer os.RemoveAll(dir)
 	out, err := r.call(ctx, p, r.limit, append([]string{"bench", p.Name}, c.flags(seconds, dir)...)...)
 	if err != nil {

@@ -2,7 +2,10 @@
 package logtest
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
@@ -45,5 +48,22 @@ func Overwrite(t testing.TB, dir layout.Dir, base, position int64, data []byte) 
 	defer f.Close()
 	if _, err := f.WriteAt(data, position); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Copy copies a log, which may be in use: files may go while that is at it, since
+// who keeps a log makes some under a temporary name. To who opens the copy it is as
+// if the machine had been booted anew.
+func Copy(t testing.TB, dir layout.Dir) layout.Dir {
+	t.Helper()
+	for {
+		copied := filepath.Join(t.TempDir(), "log")
+		err := os.CopyFS(copied, os.DirFS(string(dir)))
+		if err == nil {
+			return layout.Dir(copied)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
 	}
 }
