@@ -39,7 +39,7 @@ func measureSpinning(s *session) error {
 		}
 		s.add(p50)
 		s.add(p99)
-		s.curves("latency-spinning-"+report.Number(rate), map[string]*timing{"mlog": own, "cache-line exchange": raw}, "mlog", "cache-line exchange")
+		s.curves(what, map[string]*timing{"mlog": own, "cache-line exchange": raw}, "mlog", "cache-line exchange")
 	}
 	return nil
 }
@@ -69,16 +69,15 @@ func measureParked(s *session) error {
 				return err
 			}
 			raw, own, pipe := timings[0], timings[1], timings[2]
-			what := fmt.Sprintf("one-way latency, parked, %s, %s/s, p50", place.name, report.Number(rate))
-			againstRaw := report.Paired("parked", what, "ns", "futex exchange", own.p50, raw.p50)
-			againstPipe := report.Paired("parked", what, "ns", "pipe", own.p50, pipe.p50)
+			what := fmt.Sprintf("one-way latency, parked, %s, %s/s", place.name, report.Number(rate))
+			againstRaw := report.Paired("parked", what+", p50", "ns", "futex exchange", own.p50, raw.p50)
+			againstPipe := report.Paired("parked", what+", p50", "ns", "pipe", own.p50, pipe.p50)
 			if i == 0 { // the receiver of the higher rate may find it worth its while to spin
 				againstRaw, againstPipe = againstRaw.AtMost(1.15, "≤ 1.15"), againstPipe.AtMost(1, "≤ 1")
 			}
 			s.add(againstRaw)
 			s.add(againstPipe)
-			s.curves(fmt.Sprintf("latency-parked-%s-%s", report.Number(rate), map[bool]string{true: "same-core", false: "other-core"}[place.cpus[0] == place.cpus[1]]),
-				map[string]*timing{"mlog": own, "futex exchange": raw, "pipe": pipe}, "mlog", "futex exchange", "pipe")
+			s.curves(what, map[string]*timing{"mlog": own, "futex exchange": raw, "pipe": pipe}, "mlog", "futex exchange", "pipe")
 		}
 	}
 	return nil
@@ -110,7 +109,7 @@ func (t *timing) add(encoded []byte) (float64, error) {
 	return p50, nil
 }
 
-// curves puts distributions into the report, for one plot.
+// curves puts distributions into the report, for the plot of that title.
 func (s *session) curves(plot string, timings map[string]*timing, order ...string) {
 	for _, name := range order {
 		h := timings[name].all

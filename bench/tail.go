@@ -52,7 +52,7 @@ func measureTail(s *session) error {
 	s.add(l.Judged("≤ 50 µs more", l.Ratio.Median <= 50).Noted("at %s records/s, some %.0f segments a pair",
 		report.Number(rate), float64(n*(record+frameHeader))/float64(mlog.DefaultSegmentBytes)))
 	s.add(report.Paired("tail", "the same, p50", "µs", "limit loop", micro(own.p50), micro(raw.p50)))
-	s.curves("latency-append-half-rate", map[string]*timing{"mlog": own, "limit loop": raw}, "mlog", "limit loop")
+	s.curves("append at half of full rate, through rolls", map[string]*timing{"mlog": own, "limit loop": raw}, "mlog", "limit loop")
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -25,7 +26,7 @@ const (
 // Write draws what a report holds into files in dir, and returns their names.
 func Write(dir string, r *report.Report) (files []string, err error) {
 	save := func(name string, p *plot.Plot, h vg.Length) error {
-		name += ".svg"
+		name = fileName(name) + ".svg"
 		if err := p.Save(width, h, filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("draw %s: %w", name, err)
 		}
@@ -59,6 +60,15 @@ func Write(dir string, r *report.Report) (files []string, err error) {
 		}
 	}
 	return files, nil
+}
+
+// fileName makes a name of a title: small letters and digits, with a dash for all
+// that is between them.
+func fileName(title string) string {
+	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.'
+	})
+	return strings.Join(words, "-")
 }
 
 // Growth is the plot whose x-axis is the log's size and not a percentile.

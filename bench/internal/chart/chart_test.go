@@ -21,8 +21,8 @@ func TestFilesAreSVGWithLabels(t *testing.T) {
 			report.Missing("replay", "replay", "≥ 0.70", "no reason"),
 		},
 		Curves: []report.Curve{
-			{Plot: "latency-spinning", Name: "mlog", Points: [][2]float64{{0, 0}, {50, 150}, {99.99, 90_000}}},
-			{Plot: "latency-spinning", Name: "raw exchange", Points: [][2]float64{{50, 100}, {99.99, 8000}}},
+			{Plot: "latency, spinning, 10.0k/s", Name: "mlog", Points: [][2]float64{{0, 0}, {50, 150}, {99.99, 90_000}}},
+			{Plot: "latency, spinning, 10.0k/s", Name: "raw exchange", Points: [][2]float64{{50, 100}, {99.99, 8000}}},
 			{Plot: Growth, Name: "mlog", Points: [][2]float64{{1, 300}, {16, 310}}},
 		},
 	}
@@ -30,13 +30,13 @@ func TestFilesAreSVGWithLabels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"ratios.svg", "latency-spinning.svg", "growth.svg"}; !slices.Equal(files, want) {
+	if want := []string{"ratios.svg", "latency-spinning-10.0k-s.svg", "growth.svg"}; !slices.Equal(files, want) {
 		t.Fatalf("files %v, want %v", files, want)
 	}
 	for name, labels := range map[string][]string{
-		"ratios.svg":           {"append 256 B / limit loop", "ratio"},
-		"latency-spinning.svg": {"99.99 %", "raw exchange", "latency", "10 µs"},
-		"growth.svg":           {"size of the log (GiB)", "time per record (ns)"},
+		"ratios.svg":                   {"append 256 B / limit loop", "ratio"},
+		"latency-spinning-10.0k-s.svg": {"99.99 %", "raw exchange", "latency", "10 µs"},
+		"growth.svg":                   {"size of the log (GiB)", "time per record (ns)"},
 	} {
 		text := textOf(t, filepath.Join(dir, name))
 		for _, label := range labels {

@@ -92,7 +92,7 @@ func (l Line) Noted(format string, args ...any) Line {
 
 // A Curve is a distribution, or a course, for a plot.
 type Curve struct {
-	Plot   string       `json:"plot"` // curves of one plot are drawn together
+	Plot   string       `json:"plot"` // its title; curves of one plot are drawn together
 	Name   string       `json:"name"`
 	Points [][2]float64 `json:"points"`          // percentile (in percent) and nanoseconds, or what the plot's axes say
 	Count  int64        `json:"count,omitempty"` // of the records behind it
