@@ -79,20 +79,32 @@ type Reader struct {
 	r       *reader.Reader
 	l       *Log
 	durable bool
+	came    Record // what the last call had to wait for, or at least to look for
 }
 
 // Next returns the next record, waiting for it if need be. The error is io.EOF
 // at Until, that of ctx, a *RangeError when retention was quicker than the
 // reader, or a *DamageError; after either of the last two SkipDamage goes on.
 func (r *Reader) Next(ctx context.Context) (Record, error) {
+	rec, err := r.next(ctx)
+	return *rec, err
+}
+
+// next is Next without the copy. So Next is small enough to become part of its
+// caller, and a record is copied once on its way, straight to where that wants it.
+func (r *Reader) next(ctx context.Context) (*Record, error) {
 	if rec := r.r.Ahead(); rec != nil {
-		return *rec, nil
+		return rec, nil
 	}
-	var rec Record
-	if err := r.r.Next(ctx, &rec); err != nil {
-		return Record{}, public(err)
+	return r.wait(ctx)
+}
+
+func (r *Reader) wait(ctx context.Context) (*Record, error) {
+	if err := r.r.Next(ctx, &r.came); err != nil {
+		r.came = Record{}
+		return &r.came, public(err)
 	}
-	return rec, nil
+	return &r.came, nil
 }
 
 // TryNext is Next without waiting: it reports false if there is no record now.

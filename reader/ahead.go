@@ -28,6 +28,10 @@ type ahead struct {
 
 func (a *ahead) left() int { return a.end - a.next }
 
+// wasFull reports whether as many were found the last time as may be, so that there
+// are likely more.
+func (a *ahead) wasFull() bool { return a.end == maxAhead }
+
 // clear forgets the records. What a slot still points at nobody looks at.
 func (a *ahead) clear() { a.next, a.end, a.reach = 0, 0, 1 }
 

@@ -11,13 +11,18 @@ import (
 
 // Next is TryNext that waits: until there is a record, ctx ends, or an error.
 //
-// It looks at the commit word first and at nothing else: TryNext, when nothing is
-// there, looks at words that the producer stores at each append, and each look
-// takes the cache line from it.
+// Unless there is likely more, it looks at the commit word first and at nothing
+// else: TryNext, when nothing is there, looks at words that the producer stores at
+// each append, and each look takes the cache line from it.
 func (r *Reader) Next(ctx context.Context, rec *segment.Record) error {
 	if next := r.Ahead(); next != nil {
 		*rec = *next
 		return nil
+	}
+	if r.ahead.wasFull() {
+		if ok, err := r.TryNext(rec); ok || err != nil {
+			return err
+		}
 	}
 	for {
 		if err := r.spin(ctx); err != nil {

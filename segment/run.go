@@ -20,6 +20,7 @@ func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int,
 		return 0, pos
 	}
 	data := s.data
+	var header opener
 	limit := int64(len(data)) - EndMarkerBytes // batches leave room for the end marker
 	var second, secondNs int64                 // of the record before, and its begin
 	for enough := pos + maxBytes; n < len(dst) && pos < enough && pos <= limit-FrameBytes; n++ {
@@ -31,7 +32,7 @@ func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int,
 		attrs, base := binary.LittleEndian.Uint32(h[4:]), binary.LittleEndian.Uint64(h[8:])
 		ns, sum := binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint64(h[24:])
 		if attrs != loneRecord || base != uint64(want) ||
-			sum != sumWords(s.Epoch+uint64(pos), uint64(length)|loneRecord<<32, base, ns, bodySum(h[FrameBytes:])) {
+			sum != closeSum(header.open(s.Epoch+uint64(pos), uint64(length)|loneRecord<<32, base, ns), bodySum(h[FrameBytes:])) {
 			break
 		}
 		if uint64(int64(ns)-secondNs) >= uint64(time.Second) {

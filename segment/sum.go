@@ -46,6 +46,32 @@ func openSum(a, b, c, d uint64) uint64 {
 	return h + 5*8
 }
 
+// An opener computes openSum for headers that follow one another. Their lengths and
+// times are often the same, so it keeps what it computed from those two words: 8 of
+// 20 multiplications.
+type opener struct {
+	b, d   uint64
+	v2, v4 uint64 // their lanes
+	m2, m4 uint64 // what the lanes add to the sum
+}
+
+// open is openSum. The word b is never 0, since the length of a batch is part of it.
+func (o *opener) open(a, b, c, d uint64) uint64 {
+	var p1 uint64 = prime1
+	if b != o.b || d != o.d {
+		o.b, o.v2 = b, lane(prime2, b)
+		o.d, o.v4 = d, lane(-p1, d)
+		o.m2, o.m4 = lane(0, o.v2), lane(0, o.v4)
+	}
+	v1, v3 := lane(p1+prime2, a), lane(0, c)
+	h := bits.RotateLeft64(v1, 1) + bits.RotateLeft64(o.v2, 7) + bits.RotateLeft64(v3, 12) + bits.RotateLeft64(o.v4, 18)
+	h = (h^lane(0, v1))*prime1 + prime4
+	h = (h^o.m2)*prime1 + prime4
+	h = (h^lane(0, v3))*prime1 + prime4
+	h = (h^o.m4)*prime1 + prime4
+	return h + 5*8
+}
+
 func closeSum(h, last uint64) uint64 {
 	h ^= lane(0, last)
 	h = bits.RotateLeft64(h, 27)*prime1 + prime4

@@ -36,3 +36,24 @@ func TestSumOfWords(t *testing.T) {
 		}
 	}
 }
+
+// TestOpener: what is kept from the words before does not show.
+func TestOpener(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var o opener
+	b, d := rng.Uint64()|1, uint64(0)
+	for range 10_000 {
+		switch rng.IntN(6) {
+		case 0:
+			b = rng.Uint64() | 1
+		case 1:
+			d = rng.Uint64() >> rng.IntN(64)
+		case 2:
+			b, d = d|1, b
+		}
+		a, c := rng.Uint64(), rng.Uint64()
+		if got, want := o.open(a, b, c, d), openSum(a, b, c, d); got != want {
+			t.Fatalf("%#x %#x %#x %#x: %#x, want %#x", a, b, c, d, got, want)
+		}
+	}
+}
