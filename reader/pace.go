@@ -33,6 +33,7 @@ type pace struct {
 	looks   int   // how long spinning is worth it
 	seen    int64 // offset where the reader last came to the end of what is there
 	slept   bool  // since then
+	fed     bool  // records came between the last two times
 	flooded bool  // see nap
 
 	lulls  bool // see lull
@@ -51,6 +52,7 @@ func (p *pace) begin(next int64, always bool) int {
 		return looksAtOnce
 	}
 	p.flooded = p.slept && came >= flood
+	p.fed = came > 0
 	if came > 0 {
 		p.learnLull(came)
 	}

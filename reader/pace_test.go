@@ -84,3 +84,15 @@ func TestFlood(t *testing.T) {
 		t.Error("a nap after one in which nothing came")
 	}
 }
+
+// TestFed: a reader yields before a sleep after records only, and not at each look
+// at a log that has gone quiet.
+func TestFed(t *testing.T) {
+	p, next := newPace(), int64(0)
+	for i, records := range []int64{1, 0, 0, 3, 1, 0} {
+		p.stand(&next, records, false)
+		if p.fed != (records > 0) {
+			t.Errorf("step %d, %d records: fed is %v", i, records, p.fed)
+		}
+	}
+}
