@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seed27ccf144/mlog/bench/internal/peer"
 	"github.com/seed27ccf144/mlog/bench/internal/proc"
 	"github.com/seed27ccf144/mlog/bench/internal/report"
 	"github.com/seed27ccf144/mlog/bench/internal/shm"
@@ -27,6 +28,7 @@ type session struct {
 	report   *report.Report
 	workers  []*proc.Worker // of the row
 	idle     *idlers
+	steady   *peer.Peer // mlog, once it is built
 }
 
 func (s *session) close() {

@@ -44,8 +44,8 @@ func measureStream(s *session) error {
 	what := "1 producer to 1 verifying consumer, 256 B"
 	s.add(report.Paired("stream", what, "records/s", "limit loop's pair", figures[1], figures[0]).AtLeast(0.70, "≥ 0.70"))
 	flags := []string{"-work", "stream", "-size", "256", "-seconds", "1"}
-	s.againstPeer("stream", "1 to 1, 256 B", "pipe", "a pipe", 3, "≥ 3", own, flags...)
-	s.againstPeer("stream", "1 to 1, 256 B", "aeron-ipc", "Aeron IPC", 1, "≥ 1", own, flags...)
+	s.againstPeer("stream", "1 to 1, 256 B", "pipe", "a pipe", 3, "≥ 3", flags...)
+	s.againstPeer("stream", "1 to 1, 256 B", "aeron-ipc", "Aeron IPC", 1, "≥ 1", flags...)
 	return nil
 }
 

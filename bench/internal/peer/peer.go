@@ -64,27 +64,41 @@ func Find(dir, name string) (*Peer, error) {
 	return nil, fmt.Errorf("peer not installed: %s", name)
 }
 
+// Prepare builds the peer, and may install what it needs.
+func (p *Peer) Prepare(ctx context.Context) error {
+	_, err := p.call(ctx, 10*time.Minute, "prepare", p.Name)
+	return err
+}
+
 // Bench runs one measurement in a fresh directory below dir, which is removed
-// afterwards. Building the peer is not its business: "go run ./peers -prepare"
-// does that.
+// afterwards. The peer must have been prepared.
 func (p *Peer) Bench(ctx context.Context, dir string, flags ...string) (r Result, err error) {
 	tmp, err := os.MkdirTemp(dir, "peer-")
 	if err != nil {
 		return r, err
 	}
 	defer os.RemoveAll(tmp)
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	out, err := p.call(ctx, 30*time.Second, append([]string{"bench", p.Name, "-dir", tmp}, flags...)...)
+	if err != nil {
+		return r, err
+	}
+	return parse(out)
+}
+
+// call runs the peer's script and returns what it wrote.
+func (p *Peer) call(ctx context.Context, limit time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, p.run, append([]string{"bench", p.Name, "-dir", tmp}, flags...)...)
+	cmd := exec.CommandContext(ctx, p.run, args...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
 	// The script may start others. They are one group, which ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if err := cmd.Run(); err != nil {
-		return r, fmt.Errorf("peer %s did not run: %s", p.Name, reason(err, stderr.String()))
+		return "", fmt.Errorf("peer %s did not run: %s", p.Name, reason(err, stderr.String()))
 	}
-	return parse(stdout.String())
+	return stdout.String(), nil
 }
 
 func parse(out string) (r Result, err error) {
