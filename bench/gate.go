@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -9,12 +10,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed27ccf144/mlog/bench/internal/proc"
 	"github.com/seed27ccf144/mlog/bench/internal/report"
 	"github.com/seed27ccf144/mlog/bench/internal/stat"
 )
 
-// leastLoss is by how much a median must be worse at least to count: 10 %.
-const leastLoss = 0.10
+const (
+	leastLoss = 0.10 // by how much a median must be worse at least to count
+	mostNoise = 0.25 // with more than this, not being worse says nothing
+)
+
+// errUnsure says that the machine was too noisy.
+var errUnsure = errors.New("too noisy to tell")
 
 // The gate's logs are small, and of small segments, so that every slice has several
 // rolls in it and not now one and then none.
@@ -55,7 +62,10 @@ func probes() []probe {
 		{"batches of 100", rolling("append-batches")},
 		{"stream 1 to 1", func(s *session) (side, error) { return gateStream(s, t) }},
 		{"replay", func(s *session) (side, error) { return gateReplay(s, t) }},
+		{"append, 4 processes", func(s *session) (side, error) { return gateTogether(s, t, "append") }},
+		{"durable, 4 processes", func(s *session) (side, error) { return gateTogether(s, t, "append-durable") }},
 		{"durable, 8 goroutines", func(s *session) (side, error) { return gateDurable(s, t) }},
+		{"wake-ups, one core", gateParked},
 	}
 }
 
@@ -88,6 +98,52 @@ func gateReplay(s *session, t task) (side, error) {
 	return s.rateOf(w, t), nil
 }
 
+// gateTogether has several processes append to one log at once.
+func gateTogether(s *session, t task, job string) (side, error) {
+	workers, err := s.startN(4)
+	if err != nil {
+		return nil, err
+	}
+	t.Dir, t.Job, t.N = s.path("together"), "open", gateKept+2*gateSegment
+	t.Flush = job == "append-durable"
+	if _, err := s.ask(workers[0], t); err != nil {
+		return nil, err
+	}
+	t.N = 0
+	if _, err := s.askAll(workers, t); err != nil {
+		return nil, err
+	}
+	t.Job, t.Many = job, 1
+	return func() (float64, error) {
+		replies, err := s.askAll(workers, t)
+		if err != nil {
+			return 0, err
+		}
+		rate, _ := total(replies)
+		return rate, nil
+	}, nil
+}
+
+// gateParked has a consumer sleep between records, on the producer's core. Its
+// figure is how many such hand-overs a second would make, one behind the other.
+func gateParked(s *session) (side, error) {
+	core := proc.CPUs()[0]
+	l := &link{s: s, cpus: [2]int{core, core}, rate: 2000, name: "parked"}
+	sender, err := s.start(core)
+	if err != nil {
+		return nil, err
+	}
+	receiver, err := s.start(core)
+	if err != nil {
+		return nil, err
+	}
+	latency, err := l.via(viaLog, sender, receiver, gateSlice, &timing{})
+	return func() (float64, error) {
+		ns, err := latency()
+		return 1e9 / max(ns, 1), err
+	}, err
+}
+
 func gateDurable(s *session, t task) (side, error) {
 	w, err := s.start()
 	if err != nil {
@@ -104,7 +160,7 @@ type outcome struct {
 	before, now   float64     // medians
 	ratio, itself stat.Spread // now to before; before to itself
 	bound         float64     // how much worse it may be
-	worse         bool
+	worse, unsure bool
 }
 
 // judge compares rounds of two copies of the old program and of the new one. The
@@ -121,13 +177,13 @@ func judge(name string, old1, old2, now []float64) outcome {
 	o := outcome{name: name, before: stat.Median(before), now: stat.Median(now), ratio: stat.Of(ratios), itself: stat.Of(itself)}
 	noise := max(math.Abs(1-o.itself.Median), stat.MedianError(itself))
 	o.bound = max(leastLoss, noise)
-	o.worse = 1-o.ratio.Median > o.bound
+	o.worse, o.unsure = 1-o.ratio.Median > o.bound, noise > mostNoise
 	return o
 }
 
 // gate compares this program with an older one, and fails if that is quicker. What
-// looks worse is measured again, with fresh processes and twice the pairs: only
-// what is worse both times is.
+// looks worse, or too noisy to tell, is measured again, with fresh processes and
+// twice the pairs: only what is so both times is.
 func gate(ctx context.Context, o options, stdout io.Writer) error {
 	s, err := newSession(ctx, o, io.Discard)
 	if err != nil {
@@ -135,7 +191,7 @@ func gate(ctx context.Context, o options, stdout io.Writer) error {
 	}
 	defer s.close()
 	fmt.Fprintf(stdout, "%s\n%-24s %10s %10s  %-20s %-20s %s\n", s.report.Machine, "records/s", "before", "now", "ratio (quartiles)", "noise (quartiles)", "bound")
-	var worse []string
+	var worse, unsure []string
 	for _, p := range probes() {
 		n := s.pairs(gatePairs, gatePairs)
 		found, err := s.contest(p, n)
@@ -143,20 +199,27 @@ func gate(ctx context.Context, o options, stdout io.Writer) error {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		verdict := "ok"
-		if found.worse {
-			found.print(stdout, "looks worse: once more, with twice the pairs")
+		if found.worse || found.unsure {
+			found.print(stdout, "once more, with twice the pairs")
 			if found, err = s.contest(p, 2*n); err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
-			if found.worse {
+			switch {
+			case found.worse:
 				verdict = "WORSE"
 				worse = append(worse, p.name)
+			case found.unsure:
+				verdict = "cannot tell"
+				unsure = append(unsure, p.name)
 			}
 		}
 		found.print(stdout, verdict)
 	}
 	if len(worse) > 0 {
 		return fmt.Errorf("slower than before: %s", strings.Join(worse, ", "))
+	}
+	if len(unsure) > 0 {
+		return fmt.Errorf("%w: %s", errUnsure, strings.Join(unsure, ", "))
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ func TestJudge(t *testing.T) {
 			if o.worse {
 				worse++
 			}
+			if o.unsure && c.noise < 0.3 {
+				t.Errorf("%s: unsure with noise of %v", c.name, o.bound)
+			}
 		}
 		if worse < c.least || worse > c.most {
 			t.Errorf("%s: found worse %d times of %d, want %d to %d", c.name, worse, trials, c.least, c.most)
@@ -53,7 +56,7 @@ func TestNoiseRaisesTheBound(t *testing.T) {
 	for i := range old1 {
 		old1[i], old2[i], now[i] = 100, 70, 65
 	}
-	if o := judge("", old1, old2, now); o.worse || o.bound < 0.29 {
-		t.Errorf("worse %v with a bound of %v", o.worse, o.bound)
+	if o := judge("", old1, old2, now); o.worse || o.bound < 0.29 || !o.unsure {
+		t.Errorf("worse %v with a bound of %v, unsure %v", o.worse, o.bound, o.unsure)
 	}
 }

@@ -150,25 +150,33 @@ func (l *link) compare(pairs int, kinds ...string) ([]*timing, error) {
 	timings := make([]*timing, len(kinds))
 	sides := make([]side, len(kinds))
 	for i, kind := range kinds {
-		attach := task{Job: "attach", Kind: kind, Dir: l.s.path(l.name + kind), Spin: l.spin, Bytes: l.s.kept()}
-		for _, w := range []*proc.Worker{sender, receiver} {
-			if _, err := l.s.ask(w, attach); err != nil {
-				return nil, err
-			}
-		}
 		timings[i] = &timing{}
-		n := int64(l.rate * l.s.slice(400*time.Millisecond, 200*time.Millisecond).Seconds())
-		send := task{Job: "send", Kind: kind, N: n, Rate: l.rate, Yield: l.cpus[0] == l.cpus[1]}
-		sides[i] = func() (float64, error) {
-			replies, err := l.s.askAll([]*proc.Worker{sender, receiver}, send, task{Job: "receive", Kind: kind, N: n})
-			if err != nil {
-				return 0, err
-			}
-			return timings[i].add(replies[1].Histogram)
+		slice := l.s.slice(400*time.Millisecond, 200*time.Millisecond)
+		if sides[i], err = l.via(kind, sender, receiver, slice, timings[i]); err != nil {
+			return nil, err
 		}
 	}
 	_, err = l.s.takeTurns(pairs, sides...)
 	return timings, err
+}
+
+// via is the side whose figure is the median latency by one transport.
+func (l *link) via(kind string, sender, receiver *proc.Worker, slice time.Duration, to *timing) (side, error) {
+	attach := task{Job: "attach", Kind: kind, Dir: l.s.path(l.name + kind), Spin: l.spin, Bytes: l.s.kept()}
+	for _, w := range []*proc.Worker{sender, receiver} {
+		if _, err := l.s.ask(w, attach); err != nil {
+			return nil, err
+		}
+	}
+	n := int64(l.rate * slice.Seconds())
+	send := task{Job: "send", Kind: kind, N: n, Rate: l.rate, Yield: l.cpus[0] == l.cpus[1]}
+	return func() (float64, error) {
+		replies, err := l.s.askAll([]*proc.Worker{sender, receiver}, send, task{Job: "receive", Kind: kind, N: n})
+		if err != nil {
+			return 0, err
+		}
+		return to.add(replies[1].Histogram)
+	}, nil
 }
 
 // lead is how long before the first record is due the receiver is ready.

@@ -62,8 +62,12 @@ func main() {
 }
 
 func exitCode(stderr io.Writer, err error) int {
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
+	case errors.Is(err, errUnsure):
+		fmt.Fprintf(stderr, "skipped: %v\n", err) // as the script gate does
+		return 75
 	}
 	fmt.Fprintf(stderr, "bench: %v\n", err)
 	return 1
