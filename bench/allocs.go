@@ -9,9 +9,14 @@ import (
 	mlog "github.com/seed27ccf144/mlog/log"
 )
 
+// allocsWindow is how many calls are counted together: so few that no roll falls into
+// most windows.
+const allocsWindow = 10_000
+
 // measureAllocs counts what goes to the heap, of all that a process does while it
-// appends or reads: new segments too, which come once in some 200,000 records.
-// The limit is none.
+// appends or reads, in windows of so many calls. The limit is none, and that is judged
+// by the median window: one without a new segment, which comes once in some 230,000
+// records, and whose files and names do take some. How many is shown beside it.
 func measureAllocs(s *session) error {
 	w, err := s.start()
 	if err != nil {
@@ -21,53 +26,74 @@ func measureAllocs(s *session) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.ask(w, task{Job: "allocs", Dir: log, Size: record, N: 500_000})
-	if err != nil {
-		return err
-	}
-	for i, what := range []string{"append", "read"} {
-		l := report.Single("allocs", "heap allocations per "+what, "", []float64{r.Values[i]})
-		// As testing.AllocsPerRun counts: what does not come to one in a hundred calls
-		// is not the call's own.
-		s.add(l.Judged("0", r.Values[i] < 0.01).Noted("%.0f in %s calls, of new segments", r.Values[i]*500_000, "500,000"))
+	const windows = 50
+	for _, what := range []string{"append", "read"} {
+		r, err := s.ask(w, task{Job: "allocs-" + what, Dir: log, Size: record, N: windows * allocsWindow})
+		if err != nil {
+			return err
+		}
+		perCall := make([]float64, len(r.Values))
+		for i, v := range r.Values {
+			perCall[i] = v / allocsWindow
+		}
+		l := report.Single("allocs", "heap allocations per "+what, "", perCall)
+		s.add(l.Judged("0", l.Mlog == 0).Noted("median of %d windows of %s calls", windows, report.Number(allocsWindow)))
+		segments := float64(windows*allocsWindow*(record+frameHeader)) / float64(mlog.DefaultSegmentBytes)
+		s.add(report.Single("allocs", "the same per new segment, that all there were are put down to", "", []float64{sum(r.Values) / segments}))
 	}
 	return nil
 }
 
-func (w *worker) allocsJob(t task) (reply, error) {
+// allocsAppendJob counts the allocations of N appends, window by window.
+func (w *worker) allocsAppendJob(t task) (reply, error) {
 	l, err := w.open(t)
 	if err != nil {
 		return reply{}, err
 	}
 	ctx := context.Background()
-	r, err := l.log.Reader(mlog.ReaderOptions{From: mlog.End()})
+	return mallocs(t.N, func(i int64) error {
+		_, err := l.visible.Append(ctx, mlog.Record{Value: w.payload(i, t.Size)})
+		return err
+	})
+}
+
+// allocsReadJob counts those of reading the log's last N records.
+func (w *worker) allocsReadJob(t task) (reply, error) {
+	l, err := w.open(t)
+	if err != nil {
+		return reply{}, err
+	}
+	ctx := context.Background()
+	next, err := l.log.EndOffset()
+	if err != nil {
+		return reply{}, err
+	}
+	r, err := l.log.Reader(mlog.ReaderOptions{From: mlog.At(next - t.N)})
 	if err != nil {
 		return reply{}, err
 	}
 	defer r.Close()
-	appends, err := mallocs(t.N, func(i int64) error {
-		_, err := l.visible.Append(ctx, mlog.Record{Value: w.payload(i, t.Size)})
-		return err
-	})
-	if err != nil {
-		return reply{}, err
-	}
-	reads, err := mallocs(t.N, func(int64) error {
+	return mallocs(t.N, func(int64) error {
 		_, err := r.Next(ctx)
 		return err
 	})
-	return reply{Values: []float64{appends, reads}}, err
 }
 
-// mallocs returns the heap allocations of the process per call.
-func mallocs(n int64, call func(i int64) error) (float64, error) {
+// mallocs returns the heap allocations of the process in each window of n calls.
+func mallocs(n int64, call func(i int64) error) (reply, error) {
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	counts := make([]float64, 0, n/allocsWindow)
 	for i := range n {
+		if i%allocsWindow == 0 {
+			runtime.ReadMemStats(&before)
+		}
 		if err := call(i); err != nil {
-			return 0, err
+			return reply{}, err
+		}
+		if i%allocsWindow == allocsWindow-1 {
+			runtime.ReadMemStats(&after)
+			counts = append(counts, float64(after.Mallocs-before.Mallocs))
 		}
 	}
-	runtime.ReadMemStats(&after)
-	return float64(after.Mallocs-before.Mallocs) / float64(n), nil
+	return reply{Records: n, Values: counts}, nil
 }

@@ -109,6 +109,9 @@ func (t *timing) add(encoded []byte) (float64, error) {
 	return p50, nil
 }
 
+// together returns a percentile of all rounds that count, as if they were one.
+func (t *timing) together(percent float64) float64 { return float64(t.all.ValueAtQuantile(percent)) }
+
 // curves puts distributions into the report, for the plot of that title.
 func (s *session) curves(plot string, timings map[string]*timing, order ...string) {
 	for _, name := range order {

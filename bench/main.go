@@ -92,8 +92,8 @@ func rows() []row {
 		{"durable", 13, 5, measureDurable},
 		{"shell", 10, 4, measureShell},
 		{"fanout", 8, 3, measureFanout},
-		{"tail", 14, 3, measureTail},
-		{"allocs", 3, 1, measureAllocs},
+		{"tail", 19, 4, measureTail},
+		{"allocs", 3, 2, measureAllocs},
 		{"growth", 90, 5, measureGrowth},
 		{"idle", 5, 8, measureIdle},
 	}

@@ -33,8 +33,7 @@ type session struct {
 
 func (s *session) close() {
 	if s.idle != nil {
-		s.idle.consumer.Kill()
-		s.idle.producer.Kill()
+		s.idle.kill()
 	}
 	_ = os.RemoveAll(s.root)
 }

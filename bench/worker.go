@@ -89,7 +89,9 @@ func jobs() map[string]func(*worker, task) (reply, error) {
 		"fan":            (*worker).fanJob,
 		"paced-append":   (*worker).pacedAppendJob,
 		"paced-limit":    (*worker).pacedLimitJob,
-		"allocs":         (*worker).allocsJob,
+		"allocs-append":  (*worker).allocsAppendJob,
+		"allocs-read":    (*worker).allocsReadJob,
+		"nothing":        (*worker).nothingJob,
 	}
 }
 
@@ -183,6 +185,9 @@ func (w *worker) openJob(t task) (reply, error) {
 	}
 	return reply{Records: appended / size}, nil
 }
+
+// nothingJob is for a process that is to do nothing.
+func (w *worker) nothingJob(task) (reply, error) { return reply{}, nil }
 
 // syncJob makes all that was appended durable.
 func (w *worker) syncJob(t task) (reply, error) {
