@@ -38,6 +38,7 @@ type keeper struct {
 
 	mu   sync.Mutex
 	todo todo
+	over todo // the loop's: a list that was done, whose room the next one uses
 }
 
 // todo is what the keeper was asked for and has not begun.
@@ -47,6 +48,14 @@ type todo struct {
 	retired  []*handle
 	spare    bool
 	retain   bool
+}
+
+// emptied returns a list of nothing that has the room of this one.
+func (t todo) emptied() todo {
+	clear(t.adopted)
+	clear(t.populate)
+	clear(t.retired)
+	return todo{adopted: t.adopted[:0], populate: t.populate[:0], retired: t.retired[:0]}
 }
 
 // A stretch is how far a segment's pages, and then those of the one after it, are
@@ -114,13 +123,17 @@ func (k *keeper) appended(h *handle, r *request) {
 	}
 	position := r.at.Position
 	if asked, ahead := h.asked.Load(), k.ahead.Load(); position > asked-ahead/2 {
-		if ready := h.ready.Load(); position > ready && asked > ready && ahead < mostAhead {
-			k.ahead.Store(2 * ahead) // the keeper came too late
+		ready, to := h.ready.Load(), position+2*ahead
+		if ready-ahead > to { // of an earlier segment in this file: to wake the keeper for that costs more than most appends
+			h.asked.Store(ready - ahead)
+		} else {
+			if position > ready && asked > ready && ahead < mostAhead {
+				k.ahead.Store(2 * ahead) // the keeper came too late
+			}
+			h.asked.Store(to)
+			h.retain()
+			k.request(func(t *todo) { t.populate = append(t.populate, stretch{h, to}) })
 		}
-		to := position + 2*ahead
-		h.asked.Store(to)
-		h.retain()
-		k.request(func(t *todo) { t.populate = append(t.populate, stretch{h, to}) })
 	}
 	if position > h.Size/2 && !h.spareAsked.Load() && !h.spareAsked.Swap(true) {
 		k.request(func(t *todo) { t.spare = true })
@@ -210,8 +223,9 @@ func (k *keeper) warn(what string, err error) {
 func (k *keeper) work() {
 	k.mu.Lock()
 	t := k.todo
-	k.todo = todo{}
+	k.todo = k.over
 	k.mu.Unlock()
+	defer func() { k.over = t.emptied() }()
 	for _, p := range t.populate {
 		p.h.populate(p.to)
 		if p.to > p.h.Size {

@@ -64,7 +64,9 @@ func (w *Writer) dropOldest(ctx context.Context, l Limits, goOn func() error) (d
 		if err := w.syncFirst(ctx, next); err != nil {
 			return dropped, err
 		}
-		if i == 0 { // another process may have removed one just now, and not have synced that
+		// Another process may have removed one just now, and not have synced that; but none
+		// was there to remove since this one did.
+		if i == 0 && w.droppedTo.Load() != base {
 			if err := files.SyncDir(string(w.dir)); err != nil {
 				return dropped, err
 			}
@@ -76,6 +78,7 @@ func (w *Writer) dropOldest(ctx context.Context, l Limits, goOn func() error) (d
 		if err != nil {
 			return dropped, err
 		}
+		w.droppedTo.Store(next)
 	}
 	return dropped, nil
 }

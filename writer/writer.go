@@ -69,8 +69,10 @@ type Writer struct {
 	capped   atomic.Bool  // retention was found to drop segments, which are recycled
 	recycled atomic.Int64 // files that this process made spares of
 	trims    sync.Mutex   // held by a Trim; closing waits for it
-	now      func() time.Time
-	hook     func(stage) // tests stop or kill the process here; nil otherwise
+	// droppedTo is the base before which all segments are gone, durably; 0 is true of any log.
+	droppedTo atomic.Int64
+	now       func() time.Time
+	hook      func(stage) // tests stop or kill the process here; nil otherwise
 }
 
 // A stage is a point of an append at which a test may hold the process.
