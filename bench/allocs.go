@@ -39,7 +39,8 @@ func measureAllocs(s *session) error {
 		l := report.Single("allocs", "heap allocations per "+what, "", perCall)
 		s.add(l.Judged("0", l.Mlog == 0).Noted("median of %d windows of %s calls", windows, report.Number(allocsWindow)))
 		segments := float64(windows*allocsWindow*(record+frameHeader)) / float64(mlog.DefaultSegmentBytes)
-		s.add(report.Single("allocs", "the same per new segment, that all there were are put down to", "", []float64{sum(r.Values) / segments}))
+		s.add(report.Single("allocs", "heap allocations per new segment, "+what, "", []float64{sum(r.Values) / segments}).
+			Noted("all that there were, by %.1f segments", segments))
 	}
 	return nil
 }

@@ -63,8 +63,9 @@ func measureTail(s *session) error {
 		return l
 	}
 	l := more("append at half of full rate, p99.99, through rolls", own.p9999, raw.p9999)
-	s.add(l.Judged("≤ 50 µs more", l.Ratio.Median <= 50).Noted("at %s records/s, some %.0f segments a turn, %d pairs",
-		report.Number(rate), float64(n*(record+frameHeader))/float64(mlog.DefaultSegmentBytes), l.Ratio.N))
+	s.add(l.Judged("≤ 50 µs more", l.Ratio.Median <= 50).Noted("%d pairs, the median is known to ± %s µs; at %s records/s, some %.0f segments a turn", l.Ratio.N,
+		report.Number(stat.MedianError(stat.Differences(micro(own.p9999), micro(raw.p9999)))),
+		report.Number(rate), float64(n*(record+frameHeader))/float64(mlog.DefaultSegmentBytes)))
 	s.add(more("the same, of all turns together", []float64{own.together(99.99)}, []float64{raw.together(99.99)}))
 	s.add(report.Paired("tail", "the same, p50", "µs", "limit loop", micro(own.p50), micro(raw.p50)))
 	s.curves("append at half of full rate, through rolls", map[string]*timing{"mlog": own, "limit loop": raw}, "mlog", "limit loop")

@@ -118,7 +118,8 @@ func TestTrimAfterDeathInARoll(t *testing.T) {
 
 // Another process removed the first segment just now, and its sync of that has not
 // returned. Were the next one removed at once, a power loss could bring back the
-// first without it.
+// first without it. Where no other removed any since this one did, nothing is to be
+// synced again.
 func TestTrimSyncsRemovalsOfOthersFirst(t *testing.T) {
 	dir := newLog(t)
 	openWriter(t, dir).Close()
@@ -132,25 +133,40 @@ func TestTrimSyncsRemovalsOfOthersFirst(t *testing.T) {
 		}
 		return sync()
 	})
-	for range 10 {
+	for range 28 {
 		mustAppend(t, w, big("x"))
 	}
 	if err := w.SyncAll(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(dir.Segment(0)); err != nil {
-		t.Fatal(err)
+	steps := []struct {
+		name    string
+		removed []int64 // by others, in the meantime
+		before  int64
+		want    []int64
+	}{
+		{"another process removed one, of which this one saw nothing", []int64{0}, 9, []int64{3, 6, 9}},
+		{"only this one removed any", nil, 12, []int64{12}},
+		{"only this one, several", nil, 18, []int64{15, 18}},
+		{"another one went on", []int64{18}, 24, []int64{21, 24}},
 	}
-	mu.Lock()
-	firsts = nil
-	mu.Unlock()
-	if n, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 2 || err != nil {
-		t.Fatal(n, err)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if want := []int64{3, 6, 9}; !slices.Equal(firsts, want) {
-		t.Errorf("the directory was synced while the first segments were %v, want %v", firsts, want)
+	for _, step := range steps {
+		for _, base := range step.removed {
+			if err := os.Remove(dir.Segment(base)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mu.Lock()
+		firsts = nil
+		mu.Unlock()
+		if _, err := w.Trim(context.Background(), writer.Limits{Before: step.before}); err != nil {
+			t.Fatal(step.name, err)
+		}
+		mu.Lock()
+		if !slices.Equal(firsts, step.want) {
+			t.Errorf("%s: the directory was synced while the first segments were %v, want %v", step.name, firsts, step.want)
+		}
+		mu.Unlock()
 	}
 }
 

@@ -141,13 +141,17 @@ func durationTicks() plot.ConstantTicks {
 }
 
 // ratios draws each line's ratio with its quartiles, on a log scale: twice as
-// fast and half as fast lie at the same distance from 1.
+// fast and half as fast lie at the same distance from 1. It also returns how many
+// lines there are; without any there is no plot.
 func ratios(all []report.Line) (*plot.Plot, int) {
 	var shown []report.Line
 	for _, l := range all {
 		if l.Against != "" && l.Compare == "" && l.Ratio.N > 0 && l.Ratio.Min > 0 {
 			shown = append(shown, l)
 		}
+	}
+	if len(shown) == 0 {
+		return nil, 0
 	}
 	slices.Reverse(shown) // the first goes to the top
 	p := plot.New()

@@ -47,6 +47,14 @@ func TestFilesAreSVGWithLabels(t *testing.T) {
 	}
 }
 
+// A run of few rows may have nothing to draw.
+func TestNothingToDraw(t *testing.T) {
+	r := &report.Report{Lines: []report.Line{report.Single("idle", "consumer waiting, CPU", "ms/minute", []float64{7})}}
+	if files, err := Write(t.TempDir(), r); len(files) != 0 || err != nil {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
+
 // textOf parses a file as XML to its end and returns its text. The root must be svg.
 func textOf(t *testing.T, path string) string {
 	t.Helper()
