@@ -13,7 +13,7 @@ import (
 // These numbers are part of the format.
 const (
 	FrameBytes     = 32         // header of a batch
-	commitBytes    = 4          // the commit word, with which the header begins
+	CommitBytes    = 4          // the commit word, with which the header begins
 	frameAlign     = 8          // every batch begins at a multiple of this
 	EndMarkerBytes = FrameBytes // always kept free at the end of a segment
 	MaxRecords     = 1<<24 - 1  // records of one batch

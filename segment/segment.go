@@ -208,7 +208,7 @@ func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
 	length := b.FrameLength()
 	next := Cursor{Position: c.Position + aligned(length), Count: c.Count + int64(b.count)}
 	word, base := b.attrs|uint32(b.count)<<8, uint64(s.Base+c.Count)
-	dst := s.data[c.Position : next.Position+commitBytes]
+	dst := s.data[c.Position : next.Position+CommitBytes]
 	binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
 	copy(dst[FrameBytes:], b.bytes)
 	binary.LittleEndian.PutUint32(dst[4:], word)

@@ -80,7 +80,7 @@ func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Opt
 	stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
 		switch {
 		case c.Op == "fdatasync" && c.Path == dir.NextSpare(): // no part of the log yet
-		case c.Op == "fdatasync":
+		case c.Op == "fdatasync", c.Op == "msync":
 			return around(dataOf(c.File), do)
 		case c.Op == "fsync" && c.Path == string(dir):
 			return around("names", do)

@@ -119,7 +119,7 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 	w := openWriter(t, dir)
 	var interrupted atomic.Int32
 	stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
-		if (c.Op == "fdatasync" || c.Op == "fallocate") && interrupted.Add(1)%2 == 1 {
+		if (c.Op == "fdatasync" || c.Op == "msync" || c.Op == "fallocate") && interrupted.Add(1)%2 == 1 {
 			return syscall.EINTR
 		}
 		return do()
@@ -163,7 +163,7 @@ func TestFailedSyncInRecoveryIsRemembered(t *testing.T) {
 		dir := unsynced(t)
 		var calls atomic.Int32
 		stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
-			isSync := c.Op == "fdatasync" || c.Op == "fsync" && c.Path == string(dir)
+			isSync := c.Op == "fdatasync" || c.Op == "msync" || c.Op == "fsync" && c.Path == string(dir)
 			if isSync && calls.Add(1) == nth {
 				return syscall.EIO
 			}

@@ -34,6 +34,10 @@ type syncer struct {
 	cur  *handle       // the segment synced last
 	// offered is the appender's handle of the segment that was active last.
 	offered atomic.Pointer[handle]
+	// Of cur: how often all of it was synced, how often a part since then, and up to
+	// which position this process has synced everything but the header.
+	inFull, apart int
+	reached       int64
 	// unsavedMark says that a durable mark was stored in cur after its last sync.
 	unsavedMark bool
 	group       int64       // how many shared the last sync, as far as is known
@@ -183,7 +187,7 @@ func (s *syncer) once() error {
 		tail := s.cur.Tail()
 		var marker segment.Frame
 		sealed := s.cur.Read(tail.Position, s.cur.end(tail), &marker) == nil && marker.IsEnd()
-		if err := s.flush(); err != nil {
+		if err := s.flush(tail, sealed); err != nil {
 			return err
 		}
 		s.cur.RaiseDurable(tail)
@@ -244,13 +248,36 @@ func (s *syncer) open(base int64) error {
 	}
 	s.cur.release()
 	s.cur = h
+	s.inFull, s.apart, s.reached = 0, 0, 0
 	return nil
 }
 
-// flush syncs the current segment and, once in its life, its name.
-func (s *syncer) flush() error {
+// A sync writes the pages that hold the records that are not durable yet, and leaves
+// out the page of the segment's header: to write it costs what a page of records
+// costs, and one more page fault in each process that appends. Tail and last time,
+// which the header says, recovery finds by itself. Its durable mark tells damage from a torn
+// end, and where recovery begins, so it must not stay behind for long: the first
+// two syncs, of which the second has the mark of the first, and each one after
+// fewApart others are of the whole file.
+const (
+	fewInFull = 2
+	fewApart  = 64
+)
+
+// flush syncs the current segment up to tail and, once in its life, its name.
+func (s *syncer) flush(tail segment.Cursor, sealed bool) error {
 	s.cur.synced.Store(true)
-	err := files.SyncData(s.cur.file)
+	var err error
+	if sealed || s.inFull < fewInFull || s.apart >= fewApart || tail.Position < s.reached {
+		err = files.SyncData(s.cur.file)
+		s.inFull, s.apart = s.inFull+1, 0
+	} else {
+		err = files.SyncMapped(s.cur.file, s.cur.m.Bytes(), s.reached, tail.Position+segment.CommitBytes)
+		s.apart++
+	}
+	if err == nil {
+		s.reached = tail.Position
+	}
 	if err == nil && s.w.ctl.Named.Load() <= uint64(s.cur.Base) {
 		if err = files.SyncOpenDir(s.dir); err == nil {
 			control.Raise(s.w.ctl.Named, uint64(s.cur.Base)+1)

@@ -97,6 +97,18 @@ func SyncData(f *os.File) error {
 	})
 }
 
+// SyncMapped is SyncData for the bytes from from up to to of f, rounded to whole
+// pages, and spares the pages around them. data is f, mapped from its beginning.
+// A failed write-back is reported as by SyncData. Where the system cannot sync a
+// part of a file it syncs all of it.
+func SyncMapped(f *os.File, data []byte, from, to int64) error {
+	page := int64(os.Getpagesize())
+	from, to = from&^(page-1), min((to+page-1)&^(page-1), int64(len(data)))
+	return unlessInterrupted(func() error {
+		return seam.DoRange("msync", f, from, to, func() error { return syncMapped(f, data[from:to]) })
+	})
+}
+
 // unlessInterrupted makes a call of the system until no signal ends it. Those of
 // package os do so by themselves.
 func unlessInterrupted(call func() error) error {

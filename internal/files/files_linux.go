@@ -21,6 +21,10 @@ func syncData(f *os.File) error {
 	return os.NewSyscallError("fdatasync "+f.Name(), unix.Fdatasync(int(f.Fd())))
 }
 
+func syncMapped(f *os.File, data []byte) error {
+	return os.NewSyscallError("msync "+f.Name(), unix.Msync(data, unix.MS_SYNC))
+}
+
 // networkFilesystems are those whose mappings are not coherent between hosts,
 // or whose locks do not say whether a process on this host lives: f_type of
 // statfs(2).

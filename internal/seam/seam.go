@@ -26,6 +26,9 @@ type Call struct {
 	Path string
 	// File is the open file, for calls that take one; nil for those that take a name.
 	File *os.File
+	// From and To are the bytes of the file that the call is about, if it is about a
+	// part of it; else both are zero.
+	From, To int64
 }
 
 // A Hook is called in the place of the call: do makes it. What the hook returns
@@ -77,6 +80,11 @@ func Do(op, path string, do func() error) error {
 // DoFile is Do for a call that takes an open file.
 func DoFile(op string, f *os.File, do func() error) error {
 	return through(Call{Op: op, Path: f.Name(), File: f}, do)
+}
+
+// DoRange is DoFile for a call about the bytes from from up to to of the file.
+func DoRange(op string, f *os.File, from, to int64, do func() error) error {
+	return through(Call{Op: op, Path: f.Name(), File: f, From: from, To: to}, do)
 }
 
 func through(c Call, do func() error) error {

@@ -82,7 +82,7 @@ var harmless = []harmlessCall{
 
 // whyHarmless returns why nobody need be told of what failed, or "".
 func (j *judge) whyHarmless() string {
-	if j.errno == eintr && (j.op == "fallocate" || j.op == "fdatasync") {
+	if j.errno == eintr && (j.op == "fallocate" || j.op == "fdatasync" || j.op == "msync") {
 		return "a call that a signal ended is made again"
 	}
 	reasons := make(map[string]bool)

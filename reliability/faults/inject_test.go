@@ -43,7 +43,7 @@ var errnoNames = map[syscall.Errno]string{syscall.ENOSPC: "ENOSPC", syscall.EIO:
 // mayBeLate are the calls that change something, so that it matters whether they
 // were made.
 var mayBeLate = []string{"open", "mkdir", "rename", "link", "unlink", "write", "ftruncate", "fallocate",
-	"fdatasync", "fsync", "fchmod", "fchown", "flock", "funlock", "mmap", "eventfd"}
+	"fdatasync", "msync", "fsync", "fchmod", "fchown", "flock", "funlock", "mmap", "eventfd"}
 
 // oncers are the calls that fail at most once: a process that can never give a lock
 // back keeps it, and the descriptor with it, and nothing can be done about that.

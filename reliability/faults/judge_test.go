@@ -79,7 +79,7 @@ func (j *judge) judgeError(err error) {
 // another one too; or else that all of them refuse, since a sync failed.
 func (j *judge) goesOn() (poisoned bool) {
 	failedSync := slices.ContainsFunc(j.failed, func(call string) bool {
-		return strings.HasPrefix(call, "fdatasync") || strings.HasPrefix(call, "fsync")
+		return strings.HasPrefix(call, "fdatasync") || strings.HasPrefix(call, "msync") || strings.HasPrefix(call, "fsync")
 	})
 	if j.writer != nil {
 		err := j.appendBy(j.writer, false, "the same producer goes on")
@@ -112,7 +112,7 @@ func (j *judge) goesOn() (poisoned bool) {
 		j.breach("another producer does not go on: %v", err)
 	case refused && !failedSync:
 		j.breach("no sync failed, and nobody may append: %v", err)
-	case !refused && j.mayPoison && slices.Contains(j.failed, "fdatasync segment") && j.errno != eintr:
+	case !refused && j.mayPoison && (slices.Contains(j.failed, "fdatasync segment") || slices.Contains(j.failed, "msync segment")) && j.errno != eintr:
 		j.breach("the sync of a segment failed, and all go on")
 	}
 	if refused {

@@ -29,7 +29,7 @@ var tracedCalls = []struct {
 	call string
 	only []string // files of the log, or the command's output; all if there are none
 }{
-	{"openat", nil}, {"fallocate", nil}, {"ftruncate", nil}, {"fdatasync", nil}, {"fsync", nil},
+	{"openat", nil}, {"fallocate", nil}, {"ftruncate", nil}, {"fdatasync", nil}, {"msync", nil}, {"fsync", nil},
 	{"renameat", nil}, {"unlinkat", nil}, {"linkat", nil}, {"mkdirat", nil}, {"flock", nil},
 	{"pwrite64", nil}, {"pread64", nil}, {"getdents64", nil}, {"fchmod", nil}, {"fstat", nil},
 	{"newfstatat", nil}, {"statfs", nil}, {"fchown", nil},
@@ -200,7 +200,7 @@ func c(run tracedRun) string { return tracedCalls[run.call].call }
 func (w *tracedWorld) nextGoesOn(call string) (poisoned bool) {
 	dir, acknowledged := w.dir, w.end
 	out := w.mlog(nil, inputs*2, 1, "produce", dir, "--segment-bytes", "64KiB")
-	if strings.Contains(out.stderr, mlog.ErrSyncFailed.Error()) && (call == "fdatasync" || call == "fsync") {
+	if strings.Contains(out.stderr, mlog.ErrSyncFailed.Error()) && (call == "fdatasync" || call == "msync" || call == "fsync") {
 		poisoned = true
 		dir = filepath.Join(w.root, "rebooted")
 		if err := copyLog(w.dir, dir); err != nil {

@@ -217,9 +217,23 @@ func (d *disk) syncedFile(like fs.FileInfo, began moment) {
 	}
 }
 
+// syncedRange is syncedFile for the pages between two positions. Sizes count as
+// not synced, which is less than a sync of a range does.
+func (d *disk) syncedRange(like fs.FileInfo, began moment, from, to int64) {
+	for _, f := range d.files {
+		if os.SameFile(f.info, like) {
+			f.settlePages(began, int(from/pageBytes), int((to+pageBytes-1)/pageBytes))
+		}
+	}
+}
+
 func (f *file) settle(began moment) {
 	f.sizes = since(f.sizes, began, func(s size) moment { return s.since })
-	for i := range f.pages {
+	f.settlePages(began, 0, len(f.pages))
+}
+
+func (f *file) settlePages(began moment, from, to int) {
+	for i := from; i < min(to, len(f.pages)); i++ {
 		f.pages[i] = since(f.pages[i], began, func(v version) moment { return v.since })
 	}
 }

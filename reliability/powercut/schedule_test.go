@@ -121,7 +121,7 @@ func (s *scheduler) hook(c seam.Call, do func() error) error {
 		// Nobody sleeps here: others go on when the scheduler lets them.
 		s.pause(what)
 		return syscall.ETIMEDOUT
-	case "fdatasync", "fsync":
+	case "fdatasync", "fsync", "msync":
 		return s.sync(c, what, do)
 	case "write", "fallocate", "ftruncate":
 		s.pause(what)
@@ -167,9 +167,12 @@ func (s *scheduler) sync(c seam.Call, what string, do func() error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		s.disk.syncedDir(c.Path, began)
-	} else {
+	case c.Op == "msync":
+		s.disk.syncedRange(info, began, c.From, c.To)
+	default:
 		s.disk.syncedFile(info, began)
 	}
 	return nil
