@@ -56,6 +56,15 @@ func (m *modelTest) store(name string, at int64, data []byte) {
 	m.do(err)
 }
 
+func (m *modelTest) syncRange(name string, from, to int64) {
+	m.t.Helper()
+	info, err := os.Stat(m.path(name))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.d.syncedRange(info, m.d.now, from, to)
+}
+
 func (m *modelTest) sync(name string) {
 	m.t.Helper()
 	info, err := os.Stat(m.path(name))
@@ -118,6 +127,21 @@ func TestModelOfOrder(t *testing.T) {
 		if im := m.d.cut(m.rng, true); has(im, "second") && !has(im, "first") {
 			t.Fatal("the journal's order was not kept")
 		}
+	}
+}
+
+func TestModelOfRangeSync(t *testing.T) {
+	m := newModelTest(t)
+	m.make("f", 4*pageBytes)
+	m.sync("f")
+	m.sync("")
+	m.store("f", 0, bytes.Repeat([]byte{1}, 4*pageBytes))
+	m.syncRange("f", pageBytes, 2*pageBytes+1)
+	old := func(page int) func(im *image) bool {
+		return func(im *image) bool { return im.files["f"][page*pageBytes] == 0 }
+	}
+	for page, synced := range []bool{false, true, true, false} {
+		m.want("a page as it was before the sync of others", !synced, old(page))
 	}
 }
 

@@ -1,0 +1,50 @@
+package writer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed27ccf144/mlog/internal/logtest"
+	"github.com/seed27ccf144/mlog/internal/seam"
+)
+
+// Syncs of a part begin where the sync before ended, and reach behind the last
+// record. The header's page, which they leave out, follows now and then.
+func TestSyncsOfParts(t *testing.T) {
+	const appends = 3 * 65
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	var whole, parts int
+	before := int64(0) // the end of the records at the last sync
+	end := func() int64 { return logtest.MapSegment(t, dir, 0).Tail().Position }
+	stop := seam.Watch(filepath.Dir(string(dir)), func(c seam.Call, do func() error) error {
+		switch {
+		case c.Path != dir.Segment(0):
+		case c.Op == "fdatasync":
+			whole++
+			before = end()
+		case c.Op == "msync":
+			parts++
+			if page := int64(os.Getpagesize()); c.From > before || c.From%page != 0 || c.To < end()+4 {
+				t.Errorf("bytes %d to %d were synced, want %d to %d among them", c.From, c.To, before, end()+4)
+			}
+			before = end()
+		}
+		return do()
+	})
+	defer stop()
+	for i := range int64(appends) {
+		mustAppend(t, w, "x")
+		if err := w.SyncAll(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := durableOffset(t, dir); got != i+1 {
+			t.Fatalf("%d records are durable, want %d", got, i+1)
+		}
+	}
+	if want := 4; whole != want || parts != appends-want {
+		t.Errorf("%d syncs of all and %d of a part, want %d and %d", whole, parts, want, appends-want)
+	}
+}
