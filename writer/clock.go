@@ -15,7 +15,8 @@ import (
 //
 // What bounds that is the ticker, which has the next append read the clock. It
 // runs during such a run, and one tick longer. Appends that come at longer
-// intervals read the clock each, and no ticker wakes up between them.
+// intervals, of more than about a microsecond, read the clock each: a reading would
+// save them little, and each tick takes a core from somebody.
 //
 // A process that is stopped in such a run, and goes on, may append before its
 // ticker comes to run: but for 31 records at most, and their time is that of the stop.
@@ -25,7 +26,8 @@ type clock struct {
 
 	last  int64  // what was read last
 	quick int    // readings in a row that followed one another quickly, up to clockStreak
-	left  int    // how many more appends may have it
+	given int    // how many more appends were to have it
+	left  int    // how many of them are still to come
 	seen  uint32 // ticks when it was read
 	ticks atomic.Uint32
 
@@ -36,8 +38,8 @@ type clock struct {
 
 const (
 	clockShare  = 32
-	clockRun    = 20 * time.Microsecond // two readings within this are of a run
-	clockStreak = 256                   // readings of a run before any is shared
+	clockRun    = time.Microsecond // appends that come at shorter intervals are of a run
+	clockStreak = 256              // readings of a run before any is shared
 	clockTick   = time.Millisecond
 )
 
@@ -60,14 +62,16 @@ func (c *clock) now() int64 {
 func (c *clock) reread() int64 {
 	c.seen = c.ticks.Load() // before the clock: a tick after this ends what is read now
 	ns := c.read()
-	if ns >= c.last && ns-c.last < int64(clockRun) {
+	appends := int64(c.given - c.left + 1) // since the last reading
+	if ns >= c.last && ns-c.last < appends*int64(clockRun) {
 		c.quick = min(c.quick+1, clockStreak)
 	} else {
 		c.quick = 0
 	}
-	c.last, c.left = ns, 0
+	c.last, c.given, c.left = ns, 0, 0
 	if c.share > 1 && c.quick == clockStreak {
-		c.left = c.share - 1
+		c.given = c.share - 1
+		c.left = c.given
 		c.want()
 	}
 	return ns

@@ -70,6 +70,26 @@ func TestSlowAppendsReadTheClock(t *testing.T) {
 	}
 }
 
+// TestRunThatSlowsDownEnds: what counts is the interval of appends, not that of readings.
+func TestRunThatSlowsDownEnds(t *testing.T) {
+	c, at, reads := testClock(clockShare)
+	longRun(c)
+	for range 2 * clockShare {
+		*at += 2 * int64(clockRun)
+		c.now()
+	}
+	before := *reads
+	for range 10 {
+		*at += 2 * int64(clockRun)
+		if ns := c.now(); ns != *at {
+			t.Fatalf("an append at %d has the time %d", *at, ns)
+		}
+	}
+	if *reads != before+10 {
+		t.Errorf("%d readings for 10 appends", *reads-before)
+	}
+}
+
 // TestTickEndsReading: after a tick the clock is read, however few appends had
 // the time before, and a step of the clock is followed, back too.
 func TestTickEndsReading(t *testing.T) {
