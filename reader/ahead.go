@@ -35,6 +35,9 @@ func (a *ahead) wasFull() bool { return a.end == maxAhead }
 // clear forgets the records. What a slot still points at nobody looks at.
 func (a *ahead) clear() { a.next, a.end, a.reach = 0, 0, 1 }
 
+// learnReach is called with what was found this time.
+func (a *ahead) learnReach() { a.reach = min(max(2*a.end, 1), maxAhead) }
+
 // refill verifies and decodes what comes next, and reports whether that is
 // anything. The error is what stands in the way of the first record; what stands
 // in the way of a later one is left for the call that comes to it.
@@ -48,11 +51,20 @@ func (r *Reader) refill() (bool, error) {
 	if err != nil {
 		r.beginAgainAfter(err)
 	}
-	a.reach = min(max(2*a.end, 1), maxAhead)
+	a.learnReach()
 	if a.end > 0 {
 		return true, nil
 	}
 	return false, err
+}
+
+// refillRun is refill of a run of lone records, if one is there, and nothing else
+// is left to hand out. The caller guards against memory faults.
+func (r *Reader) refillRun() {
+	a := &r.ahead
+	a.next, a.end = 0, 0
+	r.readRun(r.next)
+	a.learnReach()
 }
 
 // beginAgainAfter takes back a decoding that a fault interrupted, so that it is

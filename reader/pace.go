@@ -8,6 +8,10 @@ const (
 	minLooks    = 128     // tried where spinning never pays, as on a shared core
 	maxLooks    = 1 << 15 // some 40 µs: what it takes to be woken on another core
 	looksAtOnce = 1 << 12
+
+	// A reader that always spins comes only so seldom, every half a millisecond or so,
+	// to what it looks at before a sleep: words that the producer stores at each append.
+	looksOfSpinner = 1 << 19
 )
 
 // Each look of a reader that keeps up takes the cache line of the commit word from
@@ -49,7 +53,7 @@ func (p *pace) begin(next int64, always bool) int {
 	came := next - p.seen
 	p.seen = next
 	if always {
-		return looksAtOnce
+		return looksOfSpinner
 	}
 	p.flooded = p.slept && came >= flood
 	p.fed = came > 0

@@ -51,7 +51,7 @@ func (r *Reader) spin(ctx context.Context) error {
 		return r.spinUntilDurable()
 	}
 	came := false
-	for looks := r.pace.begin(r.next, r.opts.Spin); looks > 0 && !came; looks -= looksAtOnce {
+	for looks := r.pace.begin(r.next, r.opts.Spin); looks > 0 && !came && ctx.Err() == nil; looks -= looksAtOnce {
 		if came, err = r.watch(min(looks, looksAtOnce)); err != nil {
 			return err
 		}
@@ -67,13 +67,25 @@ func (r *Reader) spin(ctx context.Context) error {
 	return nil
 }
 
+// cacheLine is the bytes that cross from core to core together, on most processors.
+const cacheLine = 64
+
 // watch looks at the commit word of the next batch, so many times, and reports
-// whether it is there or the source is closed.
+// whether it is there or the source is closed. What is there it verifies at once.
+//
+// A reader that always spins asks for the line after that word's with each look.
+// Most records reach into it, and it would have to wait for it once more after the
+// first has come. A producer that appends as fast as it can would have that line
+// taken from it, too.
 func (r *Reader) watch(looks int) (came bool, err error) {
 	defer fault.Recover(fault.Guard(), &err)
-	v, position := r.at.v, r.at.position
+	v, position, both := r.at.v, r.at.position, r.opts.Spin
 	for range looks {
+		if both {
+			v.Fetch(position + cacheLine)
+		}
 		if v.Committed(position) {
+			r.refillRun()
 			return true, nil
 		}
 	}

@@ -198,19 +198,33 @@ func (s *Segment) Fits(pos, length int64) bool {
 }
 
 // Stage writes a batch at the cursor c without committing it, and returns the
-// cursor after it. The next commit word is zeroed first (invariant Z), so that
-// at every instant the committed batches end at a zero. Only the holder of the
-// log's lock may call it, and only if the batch fits.
+// cursor after it. Only the holder of the log's lock may call it, and only if the
+// batch fits.
+func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
+	next := s.StageBody(c, b)
+	s.StageHeader(c, b, timeNs)
+	return next
+}
+
+// StageBody is the part of Stage that the time is not needed for. The next commit
+// word is zeroed first (invariant Z), so that at every instant the committed batches
+// end at a zero.
 //
 // The zero is a plain store, as the bytes of the batch are: nobody looks for a
 // commit word there before he has seen this batch's.
-func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
-	length := b.FrameLength()
-	next := Cursor{Position: c.Position + aligned(length), Count: c.Count + int64(b.count)}
-	word, base := b.attrs|uint32(b.count)<<8, uint64(s.Base+c.Count)
+func (s *Segment) StageBody(c Cursor, b *Body) Cursor {
+	next := Cursor{Position: c.Position + aligned(b.FrameLength()), Count: c.Count + int64(b.count)}
 	dst := s.data[c.Position : next.Position+CommitBytes]
 	binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
 	copy(dst[FrameBytes:], b.bytes)
+	return next
+}
+
+// StageHeader is the rest of Stage.
+func (s *Segment) StageHeader(c Cursor, b *Body, timeNs int64) {
+	length := b.FrameLength()
+	word, base := b.attrs|uint32(b.count)<<8, uint64(s.Base+c.Count)
+	dst := s.data[c.Position : c.Position+length]
 	binary.LittleEndian.PutUint32(dst[4:], word)
 	binary.LittleEndian.PutUint64(dst[8:], base)
 	binary.LittleEndian.PutUint64(dst[16:], uint64(timeNs))
@@ -220,7 +234,6 @@ func (s *Segment) Stage(c Cursor, b *Body, timeNs int64) Cursor {
 		body = xxhash.Sum64(dst[FrameBytes:length])
 	}
 	binary.LittleEndian.PutUint64(dst[24:], closeSum(header, body))
-	return next
 }
 
 // Commit makes the batch staged at pos visible: one store that releases all
@@ -239,6 +252,13 @@ func (s *Segment) Seal(c Cursor) {
 
 // Committed reports whether a commit word is there at pos, verified or not.
 func (s *Segment) Committed(pos int64) bool { return s.word32(pos).Load() != 0 }
+
+// Fetch has the processor fetch the cache line of pos, if the segment goes as far.
+func (s *Segment) Fetch(pos int64) {
+	if pos <= s.Size-CommitBytes {
+		s.word32(pos).Load()
+	}
+}
 
 // Read decodes and verifies the frame at pos, whose first record must have the
 // offset want. It returns ErrNoFrame when nothing is committed there, and a

@@ -222,10 +222,10 @@ func (w *Writer) placeAll(repair bool, r *request, others []*request) error {
 	if err := w.enter(repair); err != nil {
 		return err
 	}
-	now := w.clock.now()
-	w.place(r, now)
+	w.time = 0
+	w.place(r)
 	for _, o := range others {
-		w.place(o, now)
+		w.place(o)
 	}
 	return nil
 }
@@ -272,7 +272,7 @@ func (w *Writer) setCurrent(h *handle) {
 // place appends one batch at the end of the active segment. The order of the
 // stores is the protocol: next commit word zero, batch, last time, commit word,
 // tail.
-func (w *Writer) place(r *request, now int64) {
+func (w *Writer) place(r *request) {
 	var c segment.Cursor
 	c, w.alone = w.cur.tail()
 	if w.cur.Committed(c.Position) {
@@ -289,8 +289,12 @@ func (w *Writer) place(r *request, now int64) {
 		}
 		c = w.cur.Tail()
 	}
-	r.time = max(now, w.cur.LastTime())
-	next := w.cur.Stage(c, &r.body, r.time)
+	next := w.cur.StageBody(c, &r.body)
+	if w.time == 0 {
+		w.time = w.clock.now() // while the lines of the body are on their way
+	}
+	r.time = max(w.time, w.cur.LastTime())
+	w.cur.StageHeader(c, &r.body, r.time)
 	w.cur.SetLastTime(r.time)
 	w.at(stageStaged)
 	w.cur.Commit(c.Position, &r.body)

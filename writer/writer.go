@@ -59,6 +59,7 @@ type Writer struct {
 	lead   lead
 	cur    *handle // the active segment as this process last saw it; nil if none
 	clock  clock
+	time   int64      // of the round; 0 until it has read the clock
 	alone  bool       // no other process appended since this one did
 	own    request    // of a goroutine that got the lead without waiting
 	others []*request // the round's, besides the leader's own
