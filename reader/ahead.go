@@ -63,8 +63,9 @@ func (r *Reader) refill() (bool, error) {
 func (r *Reader) refillRun() {
 	a := &r.ahead
 	a.next, a.end = 0, 0
-	r.readRun(r.next)
-	a.learnReach()
+	if r.readRun(r.next) > 0 { // else refill looks as far as it would have
+		a.learnReach()
+	}
 }
 
 // beginAgainAfter takes back a decoding that a fault interrupted, so that it is
