@@ -20,7 +20,8 @@ const (
 // share waits for another process's sync that covers target, or syncs for all.
 func (s *syncer) share(ctx context.Context, target int64) error {
 	lock, slot := &s.w.ctl.SyncLock, s.w.slot.Number
-	giveUp := time.Now().Add(syncPatience)
+	looked := time.Now()
+	giveUp := looked.Add(syncPatience)
 	for {
 		seen := s.w.ctl.Durable.Load()
 		if covered, err := s.covered(target); covered || err != nil {
@@ -28,30 +29,39 @@ func (s *syncer) share(ctx context.Context, target int64) error {
 		}
 		owned, _ := lock.Try(slot)
 		if !owned {
-			if !s.w.ctl.AwaitSync(seen, target, syncLook) {
-				s.shared(int64(s.w.ctl.Durable.Load() - seen))
-				continue
-			}
+			s.w.ctl.AwaitSync(seen, target, syncLook)
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("wait for a sync: %w", err)
 			}
+			if group := int64(s.w.ctl.Durable.Load() - seen); group > 0 {
+				s.shared(group)
+			}
+			now := time.Now()
+			if now.Sub(looked) < syncLook { // not by how the sleep ended: signals may end every single one
+				continue
+			}
+			looked = now
 			var err error
 			if owned, err = lock.TakeOver(slot, s.w.judge); err != nil {
 				return err
 			}
-			if !owned && time.Now().Before(giveUp) {
+			if !owned && now.Before(giveUp) {
 				continue
+			}
+		}
+		release := func() {
+			if owned {
+				owned = false
+				lock.Release(wakeAll)
 			}
 		}
 		err := fault.Run(func() error {
 			if owned {
 				s.gather()
 			}
-			return s.once()
+			return s.once(release)
 		})
-		if owned {
-			lock.Release(wakeAll)
-		}
+		release()
 		if err != nil {
 			s.w.ctl.WakeUnsynced()
 			return err

@@ -110,7 +110,7 @@ func (s *syncer) all(ctx context.Context) error {
 		if err := s.w.ctl.CheckPoison(); err != nil {
 			return err
 		}
-		return s.once()
+		return s.once(func() {})
 	})
 }
 
@@ -164,7 +164,12 @@ func (s *syncer) covered(target int64) (bool, error) {
 // once syncs all that is committed now, segment by segment in order. Segments
 // that are begun meanwhile are left to the next time: producers that roll faster
 // than the disk follows would keep it at work for ever.
-func (s *syncer) once() error {
+//
+// release gives back the lock, if it is held. That comes before the durable offset
+// moves: who finds the lock taken sleeps until that offset is another than the one
+// it saw before. The other way round it could see the new one, find the lock taken
+// still, and sleep when everybody has been woken.
+func (s *syncer) once(release func()) error {
 	last, err := s.w.ctl.ActiveBase()
 	if err != nil {
 		return err
@@ -192,6 +197,9 @@ func (s *syncer) once() error {
 		}
 		s.cur.RaiseDurable(tail)
 		s.unsavedMark = true
+		if !sealed || marker.Base > last {
+			release()
+		}
 		control.Raise(s.w.ctl.Durable, uint64(s.cur.end(tail)))
 		if !sealed {
 			break
@@ -261,7 +269,7 @@ func (s *syncer) open(base int64) error {
 // fewApart others are of the whole file.
 const (
 	fewInFull = 2
-	fewApart  = 64
+	fewApart  = 16
 )
 
 // flush syncs the current segment up to tail and, once in its life, its name.
