@@ -138,15 +138,17 @@ func hasMark(head []byte) bool {
 
 // TornUntil returns the position behind the last byte, at or behind the end of the
 // batches c, that can have been written in this life of the file, or c.Position.
+// The caller knows that from the position written on there are zeros only; that is
+// s.Size if he knows nothing.
 //
 // In a file that held zeros that is whatever is not zero. In a recycled one it is
 // what the headers of batches lead to: one of this life begins with an offset that
 // is not below the end, one of an earlier life does. A part of a batch without
 // its header cannot be told from bytes of an earlier life, and needs not be: no
 // batch that verifies can come of it.
-func (s *Segment) TornUntil(c Cursor) int64 {
+func (s *Segment) TornUntil(c Cursor, written int64) int64 {
 	if s.Origin != Recycled {
-		return s.LastNonZero(c.Position)
+		return s.LastNonZero(c.Position, written)
 	}
 	until, want := c.Position, s.Base+c.Count
 	for pos := c.Position; pos <= s.Size-FrameBytes; pos += frameAlign {

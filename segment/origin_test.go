@@ -40,7 +40,7 @@ func TestGoldenRecycled(t *testing.T) {
 	s, c := recycledSegment(t)
 	golden := formattest.Golden(t, "recycled.seg", trimmed(s))
 	s = mapGolden(t, golden)
-	if s.Origin != Recycled || s.LastNonZero(c.Position) == c.Position {
+	if s.Origin != Recycled || s.LastNonZero(c.Position, s.Size) == c.Position {
 		t.Fatalf("%v, and nothing is behind the end", s.Origin)
 	}
 	if scan := s.Scan(start, nil); scan.End != c || scan.Bad != nil || scan.Sealed {
@@ -55,7 +55,7 @@ func TestGoldenRecycled(t *testing.T) {
 
 func TestTornUntil(t *testing.T) {
 	s, c := recycledSegment(t)
-	if until := s.TornUntil(c); until != c.Position {
+	if until := s.TornUntil(c, s.Size); until != c.Position {
 		t.Errorf("bytes of an earlier life are torn ones, to %d", until)
 	}
 	after := put(t, s, c, testTime, value("torn off"))
@@ -65,7 +65,7 @@ func TestTornUntil(t *testing.T) {
 	if scan := s.Scan(start, nil); scan.End != c || scan.Bad == nil {
 		t.Fatalf("%+v", scan)
 	}
-	if until := s.TornUntil(c); until != behind.Position {
+	if until := s.TornUntil(c, s.Size); until != behind.Position {
 		t.Errorf("torn until %d, want %d", until, behind.Position)
 	}
 	left := string(s.data[behind.Position+8:])
@@ -73,7 +73,7 @@ func TestTornUntil(t *testing.T) {
 	if scan := s.Scan(start, nil); scan.End != c || scan.Bad != nil {
 		t.Errorf("after the cut: %+v", scan)
 	}
-	if s.TornUntil(c) != c.Position || string(s.data[behind.Position+8:]) != left {
+	if s.TornUntil(c, s.Size) != c.Position || string(s.data[behind.Position+8:]) != left {
 		t.Error("the cut left a batch of this life, or took more than was torn")
 	}
 	s.CutAt(Cursor{Position: s.Size - EndMarkerBytes, Count: 7}, s.Size) // at the very end

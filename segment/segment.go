@@ -367,10 +367,10 @@ func (s *Segment) ZeroFrom(pos int64) {
 	}
 }
 
-// LastNonZero returns the position after the last byte at or behind pos that is
-// not zero, or pos.
-func (s *Segment) LastNonZero(pos int64) int64 {
-	end := s.Size
+// LastNonZero returns the position after the last byte of [pos, end) that is not
+// zero, or pos.
+func (s *Segment) LastNonZero(pos, end int64) int64 {
+	end = max(pos, min(end, s.Size))
 	for end-4096 > pos && allZero(s.data[end-4096:end]) {
 		end -= 4096
 	}

@@ -135,11 +135,11 @@ func TestResyncIsBounded(t *testing.T) {
 func TestZeroFromAndLastNonZero(t *testing.T) {
 	for _, from := range []int64{HeaderBytes, HeaderBytes + 1, 2*HeaderBytes - 1, 5000, MinBytes - 1, MinBytes} {
 		s := newSegment(t, testHeader, 0xff)
-		if got := s.LastNonZero(from); got != MinBytes {
+		if got := s.LastNonZero(from, s.Size); got != MinBytes {
 			t.Errorf("dirty to the end: LastNonZero(%d) = %d", from, got)
 		}
 		s.ZeroFrom(from)
-		if got := s.LastNonZero(from); got != from {
+		if got := s.LastNonZero(from, s.Size); got != from {
 			t.Errorf("LastNonZero(%d) = %d after ZeroFrom", from, got)
 		}
 		if from > HeaderBytes+4 && s.data[from-1] != 0xff {
@@ -147,7 +147,7 @@ func TestZeroFromAndLastNonZero(t *testing.T) {
 		}
 		if last := int64(MinBytes - 9000); from < last {
 			s.data[last] = 1
-			if got := s.LastNonZero(from); got != last+1 {
+			if got := s.LastNonZero(from, s.Size); got != last+1 {
 				t.Errorf("LastNonZero(%d) = %d, want %d", from, got, last+1)
 			}
 		}

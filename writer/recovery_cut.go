@@ -18,9 +18,12 @@ import (
 // them could come to stand just behind a new one. Bytes of an earlier life have
 // another, and stay.
 func (r *recovery) cutSegment(end segment.Cursor) error {
-	from, to := end.Position, r.last.TornUntil(end)
+	written := files.WrittenUntil(r.last.file, end.Position, r.last.Size)
+	from, to := end.Position, r.last.TornUntil(end, written)
 	if to == from {
-		r.last.CutAt(end, to)
+		if r.last.Origin == segment.Recycled { // else there are zeros behind it already
+			r.last.CutAt(end, to)
+		}
 		return nil
 	}
 	if err := r.cut.copy(r.last, from, to); err != nil {

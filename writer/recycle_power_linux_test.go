@@ -66,7 +66,7 @@ func wantSound(t *testing.T, dir layout.Dir) {
 func TestRecoveryOfRecycledEnd(t *testing.T) {
 	dir, last, _ := recycledEnd(t)
 	s := logtest.MapSegment(t, dir, last)
-	if s.LastNonZero(s.Tail().Position) < s.Size/2 {
+	if s.LastNonZero(s.Tail().Position, s.Size) < s.Size/2 {
 		t.Fatal("nothing of an earlier life is there, so this tests nothing")
 	}
 	wantSound(t, dir)

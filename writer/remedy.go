@@ -139,7 +139,7 @@ func (m *mender) markBetween(h *handle, d survey.Damage) error {
 func (m *mender) markRest(h *handle, d survey.Damage) error {
 	at := segment.Cursor{Position: d.What.Position, Count: d.What.First - h.Base}
 	timeNs := timeBefore(h)
-	to := max(h.TornUntil(at), h.Tail().Position)
+	to := max(h.TornUntil(at, h.Size), h.Tail().Position)
 	if to > at.Position {
 		if err := m.cut.copy(h, at.Position, to); err != nil {
 			return err
