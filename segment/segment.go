@@ -384,6 +384,12 @@ func (s *Segment) LastNonZero(pos, end int64) int64 {
 func (s *Segment) Bytes() []byte { return s.data }
 
 func allZero(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b) != 0 {
+			return false
+		}
+		b = b[8:]
+	}
 	for _, c := range b {
 		if c != 0 {
 			return false

@@ -133,6 +133,9 @@ func (p *producer) batchLimits() (records, bytes int) {
 }
 
 func (p *producer) addConstants(batch []mlog.Record) {
+	if p.key == nil && len(p.headers) == 0 {
+		return
+	}
 	for i := range batch {
 		if batch[i].Key == nil {
 			batch[i].Key = p.key
