@@ -262,7 +262,7 @@ func (w *Writer) enter(repair bool) error {
 // the lock.
 func (w *Writer) setCurrent(h *handle) {
 	if w.cur != nil {
-		w.keeper.retire(w.cur)
+		w.keeper.retire(w.cur, h.Base)
 	}
 	w.cur = h
 	w.keeper.adopt(h)

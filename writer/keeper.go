@@ -34,7 +34,8 @@ type keeper struct {
 	// ahead is how many bytes ahead of the tail pages are made ready.
 	ahead atomic.Int64
 
-	early sync.WaitGroup // see syncEarly
+	early    sync.WaitGroup // see early.go
+	flushing atomic.Bool    // flushFull is at it
 
 	mu   sync.Mutex
 	todo todo
@@ -46,6 +47,7 @@ type todo struct {
 	adopted  []*handle // segments whose index is to be opened; each one retained
 	populate []stretch
 	retired  []*handle
+	full     int64 // segments before this offset are full; 0: none has become so
 	spare    bool
 	retain   bool
 }
@@ -98,8 +100,12 @@ func (k *keeper) adopt(h *handle) {
 	k.request(func(t *todo) { t.adopted = append(t.adopted, h) })
 }
 
-func (k *keeper) retire(h *handle) {
-	k.request(func(t *todo) { t.retired = append(t.retired, h) })
+// retire takes over the segment that was active before the one with the base next.
+func (k *keeper) retire(h *handle, next int64) {
+	k.request(func(t *todo) {
+		t.retired = append(t.retired, h)
+		t.full = next
+	})
 }
 
 func (k *keeper) rolled() {
@@ -256,18 +262,9 @@ func (k *keeper) work() {
 		}
 		k.mapSpare()
 	}
-}
-
-// syncEarly syncs a segment beside the keeper's work, so that retention need not do
-// it when the segment is to become the first. It can take longer than the rolls
-// meanwhile, and these would find no spare, and make files here and now that have to
-// be synced in their turn, and so on.
-func (k *keeper) syncEarly(base int64) {
-	k.early.Go(func() {
-		if err := k.w.syncer.one(context.Background(), base); err != nil && !missing(err) {
-			k.warn("sync of a segment that will be dropped", err)
-		}
-	})
+	if t.full > 0 && k.w.opts.FlushEvery > 0 && !k.w.capped.Load() {
+		k.flushFull(t.full)
+	}
 }
 
 // openIndex opens or makes the index of a segment and notes the batches that

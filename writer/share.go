@@ -17,8 +17,9 @@ const (
 	syncPatience = 200 * time.Millisecond
 )
 
-// share waits for another process's sync that covers target, or syncs for all.
-func (s *syncer) share(ctx context.Context, target int64) error {
+// share waits for another process's sync that covers target, or syncs for all, as
+// far as bound.
+func (s *syncer) share(ctx context.Context, target, bound int64) error {
 	lock, slot := &s.w.ctl.SyncLock, s.w.slot.Number
 	looked := time.Now()
 	giveUp := looked.Add(syncPatience)
@@ -59,7 +60,7 @@ func (s *syncer) share(ctx context.Context, target int64) error {
 			if owned {
 				s.gather()
 			}
-			return s.once(release)
+			return s.once(bound, release)
 		})
 		release()
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -75,6 +76,17 @@ func (w *Writer) SyncAll(ctx context.Context) error {
 }
 
 func (s *syncer) to(ctx context.Context, target int64) (err error) {
+	return s.upTo(ctx, target, everything)
+}
+
+// through is to for the base offset of a segment, and syncs no more than those
+// before it.
+func (s *syncer) through(ctx context.Context, base int64) error { return s.upTo(ctx, base, base) }
+
+// everything is the bound of a sync that has none.
+const everything = math.MaxInt64
+
+func (s *syncer) upTo(ctx context.Context, target, bound int64) (err error) {
 	s.life.RLock()
 	defer s.life.RUnlock()
 	if s.dir == nil {
@@ -90,7 +102,7 @@ func (s *syncer) to(ctx context.Context, target int64) (err error) {
 		return fmt.Errorf("wait for a sync: %w", ctx.Err())
 	}
 	defer func() { <-s.lead }()
-	return s.share(ctx, target)
+	return s.share(ctx, target, bound)
 }
 
 // all syncs whatever is committed now, needed or not.
@@ -110,7 +122,7 @@ func (s *syncer) all(ctx context.Context) error {
 		if err := s.w.ctl.CheckPoison(); err != nil {
 			return err
 		}
-		return s.once(func() {})
+		return s.once(everything, func() {})
 	})
 }
 
@@ -163,13 +175,14 @@ func (s *syncer) covered(target int64) (bool, error) {
 
 // once syncs all that is committed now, segment by segment in order. Segments
 // that are begun meanwhile are left to the next time: producers that roll faster
-// than the disk follows would keep it at work for ever.
+// than the disk follows would keep it at work for ever. It ends early with the
+// segment that reaches the offset bound.
 //
 // release gives back the lock, if it is held. That comes before the durable offset
 // moves: who finds the lock taken sleeps until that offset is another than the one
 // it saw before. The other way round it could see the new one, find the lock taken
 // still, and sleep when everybody has been woken.
-func (s *syncer) once(release func()) error {
+func (s *syncer) once(bound int64, release func()) error {
 	last, err := s.w.ctl.ActiveBase()
 	if err != nil {
 		return err
@@ -197,16 +210,16 @@ func (s *syncer) once(release func()) error {
 		}
 		s.cur.RaiseDurable(tail)
 		s.unsavedMark = true
-		if !sealed || marker.Base > last {
+		ends := !sealed || marker.Base > last || marker.Base >= bound
+		if ends {
 			release()
 		}
 		control.Raise(s.w.ctl.Durable, uint64(s.cur.end(tail)))
-		if !sealed {
-			break
+		if sealed {
+			base = marker.Base
+			control.Raise(s.w.ctl.SyncFrom, uint64(base))
 		}
-		base = marker.Base
-		control.Raise(s.w.ctl.SyncFrom, uint64(base))
-		if base > last {
+		if ends {
 			break
 		}
 	}

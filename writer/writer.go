@@ -7,8 +7,8 @@
 // Reading order: writer.go, append.go (one append, and how goroutines combine),
 // roll.go, repair.go (after a process died), recover.go and recovery.go (after
 // the machine did; recovery_promised.go, recovery_cut.go), mend.go and remedy.go
-// (after the disk did), sync.go (durability), keeper.go and retain.go (what is done
-// in the background), trim.go (how segments are dropped), recycle.go (what becomes
+// (after the disk did), sync.go (durability), keeper.go, early.go and retain.go (what is
+// done in the background), trim.go (how segments are dropped), recycle.go (what becomes
 // of their files), prepare.go and maps.go (how the next segment is made ready).
 package writer
 
