@@ -129,13 +129,19 @@ func (s *session) reopen(gib int64) error {
 	return nil
 }
 
+// chunk is how many bytes each side writes in its turn while both grow: so few that
+// what the machine does, which changes from second to second where pages are new,
+// meets both sides of a pair; and more than the 16 MiB that mlog makes ready ahead, or
+// it would have that done in the other side's time.
+const chunk = 32 << 20
+
 // costOfAppend returns nanoseconds per record: of the limit loop, and of mlog.
 func (s *session) costOfAppend() ([][]float64, error) {
 	w, err := s.start()
 	if err != nil {
 		return nil, err
 	}
-	n := int64(200_000) // some 55 MiB
+	n := int64(chunk / (record + frameHeader))
 	cost := func(t task) side {
 		return func() (float64, error) {
 			r, err := s.ask(w, t)
@@ -143,8 +149,11 @@ func (s *session) costOfAppend() ([][]float64, error) {
 		}
 	}
 	limit := task{Job: "limit-fresh", Dir: s.path("fresh"), N: n, Size: record}
-	figures, err := s.takeTurns(s.pairs(15, 3), cost(limit), cost(task{Job: "append", Dir: s.path("log"), N: n, Size: record}))
+	figures, err := s.takeTurns(s.pairs(40, 3), cost(limit), cost(task{Job: "append", Dir: s.path("log"), N: n, Size: record}))
 	w.Close()
+	if rerr := os.Remove(limit.Dir); err == nil {
+		err = rerr
+	}
 	return figures, err
 }
 
@@ -165,14 +174,14 @@ func (s *session) flatness(relative [][2]float64, unsure float64) {
 		relative[0][0], relative[len(relative)-1][0], 100*unsure))
 }
 
-// limitFreshJob is the limit loop of growing: it makes a file, has its blocks
-// allocated, maps it, and writes the records into it as the ring does. Each page is
+// limitFreshJob is the limit loop of growing: it has more blocks allocated at the end
+// of its file, maps them, and writes the records there as the ring does. Each page is
 // touched for the first time, and that work of the kernel's cannot be avoided by
 // one who keeps what was there before.
 func (w *worker) limitFreshJob(t task) (reply, error) {
 	bytes := int64(ringData) + t.N*int64(t.Size+frameHeader)
 	began := shm.Now()
-	b, err := shm.Create(t.Dir, bytes)
+	b, err := shm.Grow(t.Dir, bytes)
 	if err != nil {
 		return reply{}, err
 	}
@@ -184,7 +193,7 @@ func (w *worker) limitFreshJob(t task) (reply, error) {
 	if err := shm.Close(b); err != nil {
 		return reply{}, err
 	}
-	return reply{Records: t.N, Began: began, Ended: ended}, os.Remove(t.Dir)
+	return reply{Records: t.N, Began: began, Ended: ended}, nil
 }
 
 // firstAppendJob times a producer's beginning, in milliseconds.

@@ -5,6 +5,7 @@ package shm
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"sync/atomic"
 	"unsafe"
@@ -30,6 +31,30 @@ func Create(path string, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("allocate %s: %w", path, err)
 	}
 	return mapFile(f, size, unix.PROT_READ|unix.PROT_WRITE, 0)
+}
+
+// Grow makes a file longer by size bytes, rounded up to whole pages, that are really
+// allocated, and maps these. A file that is not there begins empty.
+func Grow(path string, size int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	page := int64(os.Getpagesize())
+	size = (size + page - 1) / page * page
+	if err := unix.Fallocate(int(f.Fd()), 0, end, size); err != nil {
+		return nil, fmt.Errorf("allocate %s: %w", path, err)
+	}
+	b, err := unix.Mmap(int(f.Fd()), end, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	return b, nil
 }
 
 // Open maps all of a file that is there, to read and write.

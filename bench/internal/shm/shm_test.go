@@ -57,3 +57,33 @@ func TestTwoMappingsOfOneFile(t *testing.T) {
 		t.Error("the third mapping shows something else")
 	}
 }
+
+// What Grow maps is what it has added, and what was there before stays.
+func TestGrow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for i := range 3 {
+		b, err := Grow(path, 5000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range b {
+			if b[k] != 0 {
+				t.Fatalf("piece %d is not new at %d", i, k)
+			}
+			b[k] = byte(i + 1)
+		}
+		if err := Close(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := OpenPresent(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(all)
+	for i, c := range all {
+		if want := byte(3*i/len(all) + 1); c != want {
+			t.Fatalf("byte %d of %d is %d, want %d", i, len(all), c, want)
+		}
+	}
+}
