@@ -149,7 +149,9 @@ func (s *session) costOfAppend() ([][]float64, error) {
 		}
 	}
 	limit := task{Job: "limit-fresh", Dir: s.path("fresh"), N: n, Size: record}
-	figures, err := s.takeTurns(s.pairs(40, 3), cost(limit), cost(task{Job: "append", Dir: s.path("log"), N: n, Size: record}))
+	// Not many more: from some 2 GiB on that are not on disk, a tenth of the memory here,
+	// the system begins to write them.
+	figures, err := s.takeTurns(s.pairs(25, 3), cost(limit), cost(task{Job: "append", Dir: s.path("log"), N: n, Size: record}))
 	w.Close()
 	if rerr := os.Remove(limit.Dir); err == nil {
 		err = rerr
