@@ -5,8 +5,8 @@ import "context"
 // Syncs of full segments, beside the keeper's work and before they have to be.
 
 // flushFull begins to flush the segments before an offset, instead of waiting for the
-// bound: nothing changes in them any more, so it costs the appender nothing, and when
-// all is to be durable the disk has done most of it. In a log that drops segments
+// bound: nothing changes in them any more, and when all is to be durable the disk has
+// done most of it. In a log that drops segments
 // some may never have to be written; whether this is one is known from the first
 // roll on. One at a time; a disk that is behind has enough to do.
 func (k *keeper) flushFull(end int64) {
