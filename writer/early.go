@@ -6,9 +6,9 @@ import "context"
 
 // flushFull begins to flush the segments before an offset, instead of waiting for the
 // bound: nothing changes in them any more, and when all is to be durable the disk has
-// done most of it. In a log that drops segments
-// some may never have to be written; whether this is one is known from the first
-// roll on. One at a time; a disk that is behind has enough to do.
+// done most of it. In a log that drops segments some may never have to be written;
+// whether this is one is known from the first roll on. One at a time; a disk that is
+// behind has enough to do.
 func (k *keeper) flushFull(end int64) {
 	if k.flushing.Swap(true) {
 		return
