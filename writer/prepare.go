@@ -57,6 +57,7 @@ func (k *keeper) makeSpare() error {
 		return err
 	}
 	defer lock.Release()
+	k.w.removeForeign()
 	for i := range layout.MostSpares {
 		if f, err := files.OpenSized(dir.SpareAt(i), size, true); err == nil {
 			return f.Close()
@@ -66,7 +67,7 @@ func (k *keeper) makeSpare() error {
 	if err != nil {
 		return err
 	}
-	if k.w.meta.Compat&layout.FeatureRecycling != 0 {
+	if k.w.meta.HasOrigins() {
 		err = k.w.stamp(f)
 	}
 	if cerr := f.Close(); err == nil {

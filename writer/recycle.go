@@ -29,12 +29,16 @@ import (
 // All of it is done by one process at a time, the holder of producers/spare. Who
 // does not get that lock unlinks: a keeper that is stopped holds up nobody.
 
+// recycles reports whether this log does that: everybody who has it open locks what
+// he maps, and can.
+func (w *Writer) recycles() bool { return w.meta.Recycles() && filelock.CanShare }
+
 // unname takes a segment's name away, durably, and its file too unless that may be
 // recycled: then the spare lock comes back, which the caller holds until it has called reuse.
 // Without a file of that name it returns fs.ErrNotExist.
 func (w *Writer) unname(base int64, spares int) (lock *filelock.Lock, err error) {
 	path := w.dir.Segment(base)
-	if w.meta.Compat&layout.FeatureRecycling != 0 && filelock.CanShare && spares > 0 {
+	if w.recycles() && spares > 0 {
 		lock, _ = filelock.TryExclusive(w.dir.SpareLock(), w.modes.Data)
 	}
 	if lock == nil {
@@ -87,6 +91,15 @@ func (w *Writer) freeSpare(spares int) int {
 		}
 	}
 	return -1
+}
+
+// removeForeign removes the spares that hold a segment's bytes, where nothing is
+// recycled: an earlier build made them, of files that somebody may still have mapped.
+// The caller holds the spare lock.
+func (w *Writer) removeForeign() {
+	if !w.recycles() {
+		w.sweepSpares()
+	}
 }
 
 // sweepSpares removes the spares that hold anything. It is for recovery and repair,

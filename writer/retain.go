@@ -25,8 +25,8 @@ func (k *keeper) retain() error {
 	// Where segments are flushed, their pages have to be faulted in again anyway, and
 	// to sync what is still mapped costs an interrupt of the appender for each page.
 	size := k.w.meta.SegmentBytes
-	k.w.maps.wanted.Store(k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
-	k.w.capped.Store(settings != (layout.Retention{}) && k.w.meta.Compat&layout.FeatureRecycling != 0)
+	k.w.maps.wanted.Store(k.w.recycles() && k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
+	k.w.capped.Store(settings != (layout.Retention{}) && k.w.meta.HasOrigins())
 	if settings == (layout.Retention{}) {
 		return nil
 	}

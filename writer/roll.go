@@ -90,7 +90,8 @@ func (w *Writer) takeSpare(path string, size int64) (*mapped, segment.Origin, er
 			continue
 		}
 		if x, err := w.openSpare(path, size); err == nil {
-			if origin, err := segment.OriginOf(x.file); err == nil {
+			origin, err := segment.OriginOf(x.file)
+			if err == nil && (origin != segment.Recycled || w.recycles()) {
 				return x, origin, nil
 			}
 			x.release()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed27ccf144/mlog/internal/layout"
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +49,7 @@ func TestScript(t *testing.T) {
 			"waitfile": cmdWaitFile,
 			"lines":    cmdLines,
 
+			"needs":     cmdNeeds,
 			"publicdir": cmdPublicDir,
 		},
 		Condition: func(name string) (bool, error) {
@@ -137,6 +140,21 @@ func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strings.Count(ts.ReadFile(args[0]), "\n"); got != want {
 		ts.Fatalf("%s has %d lines, want %d", args[0], got, want)
 	}
+}
+
+// needs DIR BITS: the log uses incompatible features of these bits, as one made or
+// repaired by another build may.
+func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: needs DIR BITS")
+	}
+	bits, err := strconv.ParseUint(args[1], 0, 64)
+	ts.Check(err)
+	dir := layout.Dir(ts.MkAbs(args[0]))
+	meta, err := dir.ReadMeta()
+	ts.Check(err)
+	meta.Incompat = bits
+	ts.Check(os.WriteFile(dir.Meta(), meta.Encode(), 0o600))
 }
 
 // publicdir makes a directory that other users can reach, and names it $PUBLIC;

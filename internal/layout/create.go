@@ -71,7 +71,7 @@ func (d Dir) create(ctx context.Context, s Settings) (Meta, error) {
 }
 
 func (d Dir) populate(s Settings, modes Modes) (Meta, error) {
-	m := Meta{SegmentBytes: s.SegmentBytes, Mode: s.Mode, Created: time.Now(), Compat: FeatureHeaderCopies | FeatureRecycling}
+	m := Meta{SegmentBytes: s.SegmentBytes, Mode: s.Mode, Created: time.Now(), Compat: newCompat, Incompat: newIncompat}
 	rand.Read(m.LogID[:])
 	// The first producer makes this the first segment. So a disk that has no room
 	// for one is found out before there is a log with segments that it cannot have.

@@ -37,12 +37,13 @@ func TestDoc(t *testing.T) {
 	})
 	formattest.Same(t, "compatible features", formattest.Numbers(t, "compatible features"), map[string]int64{
 		"header copies": FeatureHeaderCopies,
-		"recycling":     FeatureRecycling,
+		"origins":       FeatureOrigins,
 	})
 	formattest.Same(t, "incompatible features", formattest.Numbers(t, "incompatible features"), map[string]int64{
 		"lost batches": FeatureLostBatches,
+		"recycling":    FeatureRecycling,
 	})
-	if knownCompat != FeatureHeaderCopies|FeatureRecycling || knownROCompat != 0 || knownIncompat != FeatureLostBatches || metaVersion != 1 || retentionVersion != 1 {
+	if knownCompat != FeatureHeaderCopies|FeatureOrigins || knownROCompat != 0 || knownIncompat != FeatureLostBatches|FeatureRecycling || metaVersion != 1 || retentionVersion != 1 {
 		t.Error("there are feature bits or versions that docs/format.md does not know")
 	}
 }

@@ -38,15 +38,22 @@ const (
 	// FeatureHeaderCopies (compatible): segments have a copy of their header. New
 	// logs have it.
 	FeatureHeaderCopies = 1 << 0
-	// FeatureRecycling (compatible): the file of a dropped segment may become another
-	// segment. New logs have it; in others nothing is recycled.
-	FeatureRecycling = 1 << 1
+	// FeatureOrigins (compatible): the header of a segment says what its file was
+	// before. New logs have it.
+	FeatureOrigins = 1 << 1
 	// FeatureLostBatches (incompatible): repair has marked records as lost.
 	FeatureLostBatches = 1 << 0
+	// FeatureRecycling (incompatible): the file of a dropped segment may become another
+	// segment, unless somebody holds the lock on it that builds which do not know this
+	// do not take. New logs have it; in others nothing is recycled.
+	FeatureRecycling = 1 << 1
 
-	knownCompat   = FeatureHeaderCopies | FeatureRecycling
+	newCompat   = FeatureHeaderCopies | FeatureOrigins // what new logs have
+	newIncompat = FeatureRecycling
+
+	knownCompat   = newCompat
 	knownROCompat = 0
-	knownIncompat = FeatureLostBatches
+	knownIncompat = FeatureLostBatches | FeatureRecycling
 )
 
 // Meta is a log's identity and the settings that never change.
@@ -63,6 +70,13 @@ type Meta struct {
 // HasUnknownCompat reports whether a later version may use what this one leaves
 // alone.
 func (m *Meta) HasUnknownCompat() bool { return m.Compat&^knownCompat != 0 }
+
+// HasOrigins reports whether the headers of the log's segments say what their files
+// were before.
+func (m *Meta) HasOrigins() bool { return m.Compat&FeatureOrigins != 0 }
+
+// Recycles reports whether the files of the log's dropped segments may become others.
+func (m *Meta) Recycles() bool { return m.Incompat&FeatureRecycling != 0 }
 
 // ErrNotLog says that a directory holds no log.
 var ErrNotLog = errors.New("not a log")

@@ -29,11 +29,27 @@ var testMeta = Meta{
 
 var testRetention = Retention{Bytes: 1 << 30, Age: 7 * 24 * time.Hour}
 
+// TestGoldenMeta: logs of every build up to this one, by what their features say.
 func TestGoldenMeta(t *testing.T) {
-	golden := formattest.Golden(t, "meta", testMeta.Encode())
-	m, err := DecodeMeta(golden)
-	if m != testMeta || err != nil {
-		t.Errorf("meta is %+v, %v; want %+v", m, err, testMeta)
+	origins, recycling := testMeta, testMeta
+	origins.Compat, origins.ROCompat = FeatureHeaderCopies|FeatureOrigins, 0
+	recycling.Compat, recycling.ROCompat, recycling.Incompat = newCompat, 0, newIncompat
+	for name, test := range map[string]struct {
+		meta                 Meta
+		hasOrigins, recycles bool
+	}{
+		"meta":           {testMeta, false, false},
+		"meta-origins":   {origins, true, false}, // of builds that recycled without saying so to those before
+		"meta-recycling": {recycling, true, true},
+	} {
+		golden := formattest.Golden(t, name, test.meta.Encode())
+		m, err := DecodeMeta(golden)
+		if m != test.meta || err != nil {
+			t.Errorf("%s is %+v, %v; want %+v", name, m, err, test.meta)
+		}
+		if m.HasOrigins() != test.hasOrigins || m.Recycles() != test.recycles {
+			t.Errorf("%s: origins %t, recycling %t", name, m.HasOrigins(), m.Recycles())
+		}
 	}
 }
 
@@ -56,7 +72,9 @@ func TestFeatureBits(t *testing.T) {
 		"read-only compatible":       {Meta{ROCompat: 1}, true, false},
 		"read-only compatible, last": {Meta{ROCompat: 1 << 63}, true, false},
 		"lost batches":               {Meta{Incompat: FeatureLostBatches}, true, true},
-		"incompatible":               {Meta{Incompat: 2}, false, false},
+		"recycling":                  {Meta{Compat: FeatureOrigins, Incompat: FeatureRecycling}, true, true},
+		"incompatible":               {Meta{Incompat: 4}, false, false},
+		"known and unknown":          {Meta{Incompat: FeatureLostBatches | FeatureRecycling | 4}, false, false},
 		"incompatible, last":         {Meta{Incompat: 1 << 63}, false, false},
 	}
 	for name, c := range cases {

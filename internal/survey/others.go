@@ -41,11 +41,13 @@ func (s *surveyor) readMeta(bases []int64) error {
 }
 
 // metaOf is what a segment tells of a meta file that is damaged. That there are
-// lost batches it cannot tell, so there may be some.
+// lost batches it cannot tell, so there may be some. Nor whether the log recycles: one
+// in which earlier builds did so without the bit looks the same. A reader that does not
+// know the bit may have that open, so the log does without.
 func (s *surveyor) metaOf(v *view) layout.Meta {
 	m := layout.Meta{LogID: v.LogID, SegmentBytes: v.Size, Mode: layout.DefaultMode, Incompat: layout.FeatureLostBatches}
 	if segment.HasHeaderCopy(v.Bytes()) {
-		m.Compat = layout.FeatureHeaderCopies | layout.FeatureRecycling
+		m.Compat = layout.FeatureHeaderCopies | layout.FeatureOrigins
 	}
 	for _, path := range []string{s.dir.Meta(), s.dir.Segment(v.Base)} {
 		if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() && layout.CheckMode(fi.Mode().Perm()) == nil {

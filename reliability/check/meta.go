@@ -18,11 +18,12 @@ const (
 	incompatible
 
 	headerCopies = 0x1 // compatible
-	recycling    = 0x2 // compatible
+	origins      = 0x2 // compatible
 	lostBatches  = 0x1 // incompatible
+	recycling    = 0x2 // incompatible
 )
 
-var knownFeatures = [3]uint64{compatible: headerCopies | recycling, readOnlyCompatible: 0, incompatible: lostBatches}
+var knownFeatures = [3]uint64{compatible: headerCopies | origins, readOnlyCompatible: 0, incompatible: lostBatches | recycling}
 
 // Retention is what may be dropped; zeros set no limit.
 type Retention struct {

@@ -94,8 +94,8 @@ func (s *segmentFile) header(base int64, meta Meta) bool {
 	switch origin := u32(b, 64); {
 	case origin > recycledFile:
 		s.breach(64, "origin %d", origin)
-	case origin != madeOnTheSpot && meta.Features[compatible]&recycling == 0:
-		s.breach(64, "origin %d in a log without recycling", origin)
+	case origin != madeOnTheSpot && meta.Features[compatible]&origins == 0:
+		s.breach(64, "origin %d in a log without origins", origin)
 	case origin == recycledFile && base == 0:
 		s.breach(64, "the first segment of a log is a recycled file")
 	}
