@@ -24,6 +24,7 @@ type TrimOptions struct {
 type TrimResult struct {
 	Segments    int   // that this call removed
 	Bytes       int64 // that their files had
+	Freed       int64 // of disk: Bytes without what is kept for the next segments, see Trim
 	StartOffset int64 // where the log starts now
 }
 
@@ -34,6 +35,11 @@ type TrimResult struct {
 // segment reads that to its end, and one that comes to offsets that are gone gets
 // a *RangeError. Groups do not hold Trim back. With an error the result says what
 // was dropped before.
+//
+// Files of dropped segments may be kept for the next ones: one, or a quarter as many as
+// the log then has segments if that is more, four at most. What is in excess of that is
+// removed, so Freed may be more than Bytes too. What a reader has mapped takes room
+// until it goes on.
 //
 // It makes this process a producer, as Writer does.
 func (l *Log) Trim(ctx context.Context, opts TrimOptions) (TrimResult, error) {
@@ -53,8 +59,8 @@ func (l *Log) Trim(ctx context.Context, opts TrimOptions) (TrimResult, error) {
 			return TrimResult{}, err
 		}
 	}
-	dropped, err := w.Trim(ctx, limits)
-	result := TrimResult{Segments: dropped, Bytes: int64(dropped) * l.meta.SegmentBytes}
+	dropped, freed, err := w.Trim(ctx, limits)
+	result := TrimResult{Segments: dropped, Bytes: int64(dropped) * l.meta.SegmentBytes, Freed: int64(freed) * l.meta.SegmentBytes}
 	start, serr := l.StartOffset()
 	result.StartOffset = start
 	if err == nil {

@@ -52,7 +52,7 @@ func TestFirstProducerComesDuringLook(t *testing.T) {
 				for range 5 {
 					appendTexts(t, w, long)
 				}
-				if _, err := w.Trim(context.Background(), writer.Limits{Before: 4}); err != nil {
+				if _, _, err := w.Trim(context.Background(), writer.Limits{Before: 4}); err != nil {
 					t.Fatal(err)
 				}
 			},

@@ -22,7 +22,7 @@ func TestReaderOfEmptyLogStepsOver(t *testing.T) {
 		want error
 	}{
 		"what retention dropped": {func(t *testing.T, _ layout.Dir, w *writer.Writer, first int64) {
-			if _, err := w.Trim(context.Background(), writer.Limits{Before: first}); err != nil {
+			if _, _, err := w.Trim(context.Background(), writer.Limits{Before: first}); err != nil {
 				t.Fatal(err)
 			}
 		}, reader.ErrOutOfRange},

@@ -24,7 +24,7 @@ func TestGlanceWhileRetentionDrops(t *testing.T) {
 		if c.Op == "open" && c.Path == dir.Segment(all[0]) && dropped == 0 {
 			dropped = -1 // what Trim opens itself is not it
 			var err error
-			if dropped, err = w.Trim(context.Background(), writer.Limits{Before: all[3]}); err != nil {
+			if dropped, _, err = w.Trim(context.Background(), writer.Limits{Before: all[3]}); err != nil {
 				t.Error(err)
 			}
 		}

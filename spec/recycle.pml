@@ -37,7 +37,7 @@ byte spare, tmp, unfinished;    /* the other names */
 byte header[FILES];             /* base + 1 of a valid header; 0: none */
 byte first[FILES];              /* first commit word: 0, base + 1 of its own batch, STALE */
 byte users[FILES];              /* who have it mapped, for reading or for its header's words */
-byte shared[FILES];             /* shared flocks */
+byte shared[FILES];             /* shared locks, by fcntl */
 bool exclusive[FILES];          /* and the exclusive one */
 bool used[FILES];               /* inode was handed out */
 byte current;

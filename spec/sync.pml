@@ -1,7 +1,7 @@
 /*
  * Group commit: durable marks, shared syncs, failed ones, poison.
  *
- * Mirrors syncer.to, covered, share, once, open, flush and poison (writer/sync.go),
+ * Mirrors syncer.to, covered, once, open, flush and poison (writer/sync.go), share (writer/share.go),
  * control.Raise, Segment.RaiseDurable, and the check of poison in enter
  * (writer/append.go). There are two segments: the first is full after ROOM records; the
  * name of the second has to reach the disk too. Of the kernel: a sync covers what was

@@ -186,7 +186,11 @@ func (w *Writer) failed(err error, r *request) {
 	for _, o := range w.others {
 		fail(o, err)
 	}
-	if w.phase < released {
+	if !w.oweAll(r, w.others) {
+		return
+	}
+	if w.phase == holding {
+		w.wake.SignalAlways()
 		return
 	}
 	if w.phase == released { // the flag or the lock could not be looked at
@@ -199,6 +203,28 @@ func (w *Writer) failed(err error, r *request) {
 	if err != nil {
 		w.opts.Logger.Warn("the index of the log's active segment cannot be written", "log", string(w.dir), "error", err)
 	}
+}
+
+// oweAll has the keeper flush those of a round that are committed, and reports
+// whether there are any. What failed may have been the stores that tell the keeper.
+func (w *Writer) oweAll(r *request, others []*request) bool {
+	end := int64(0)
+	if r.over {
+		end = r.end
+	}
+	for _, o := range others {
+		if o.over {
+			end = max(end, o.end)
+		}
+	}
+	if end == 0 {
+		return false
+	}
+	if end > w.keeper.end.Load() {
+		w.keeper.end.Store(end)
+	}
+	w.keeper.owe()
+	return true
 }
 
 func fail(r *request, err error) {

@@ -25,9 +25,11 @@ func (k *keeper) flushFull(end int64) {
 // it when the segment is to become the first. It can take longer than the rolls
 // meanwhile, and these would find no spare, and make files here and now that have to
 // be synced in their turn, and so on.
-func (k *keeper) syncEarly(base int64) {
+func (k *keeper) syncEarly(h *handle) {
+	h.retain()
 	k.early.Go(func() {
-		if err := k.w.syncer.one(context.Background(), base); err != nil && !missing(err) {
+		defer h.release()
+		if err := k.w.syncer.early(h); err != nil {
 			k.warn("sync of a segment that will be dropped", err)
 		}
 	})

@@ -61,6 +61,17 @@ func BreakSync(w *Writer) error {
 	return nil
 }
 
+// SyncOne syncs one segment, as retention does with the one that becomes the first.
+func SyncOne(w *Writer, base int64) error { return w.syncer.one(base) }
+
+// Lead takes the lead among w's goroutines, which nobody has, until give is called.
+func Lead(w *Writer) (give func()) {
+	if !w.lead.try() {
+		panic("somebody has the lead")
+	}
+	return w.lead.give
+}
+
 // SetClockAhead makes the newest append time of the log ns.
 func SetClockAhead(w *Writer, ns int64) { w.cur.SetLastTime(ns) }
 
@@ -95,6 +106,9 @@ func OpenWatched(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Opt
 	}
 	return w, stop, err
 }
+
+// DataOf says which segment a file is.
+func DataOf(f *os.File) string { return dataOf(f) }
 
 // dataOf looks into the file: its name may be what it was called when it was made.
 func dataOf(f *os.File) string {

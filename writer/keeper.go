@@ -118,12 +118,17 @@ func (k *keeper) rolled() {
 // loads end, either sees the append or is asked again.
 func (k *keeper) clean() bool { return k.w.opts.FlushEvery > 0 && !k.dirty.Load() }
 
-// appended is called after an append that handle.nextDue or clean asks for, by the
-// goroutine that has the lead, with the active segment.
-func (k *keeper) appended(h *handle, r *request) {
+// owe has the keeper flush within the bound what was appended.
+func (k *keeper) owe() {
 	if k.clean() && k.dirty.CompareAndSwap(false, true) {
 		k.request(func(*todo) {})
 	}
+}
+
+// appended is called after an append that handle.nextDue or clean asks for, by the
+// goroutine that has the lead, with the active segment.
+func (k *keeper) appended(h *handle, r *request) {
+	k.owe()
 	if r.base < h.Base {
 		return // it went into the segment before
 	}
@@ -252,7 +257,7 @@ func (k *keeper) work() {
 	}
 	for _, h := range t.retired {
 		if h.Origin == segment.Made && k.w.capped.Load() {
-			k.syncEarly(h.Base)
+			k.syncEarly(h)
 		}
 		h.release()
 	}

@@ -247,7 +247,7 @@ func TestRollWithoutSpareIsSyncedEarly(t *testing.T) {
 	w := openWriter(t, dir) // which syncs the first segment
 	synced := make(chan string, 1000)
 	defer seam.Watch(string(dir), func(c seam.Call, do func() error) error {
-		if c.Op == "fdatasync" && strings.HasSuffix(c.Path, ".seg") {
+		if c.Op == "fdatasync" && strings.HasPrefix(writer.DataOf(c.File), "data ") {
 			synced <- filepath.Base(c.Path)
 		}
 		return do()

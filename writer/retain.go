@@ -28,10 +28,10 @@ func (k *keeper) retain() error {
 	k.w.maps.wanted.Store(k.w.recycles() && k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
 	k.w.capped.Store(settings != (layout.Retention{}) && k.w.meta.HasOrigins())
 	if settings == (layout.Retention{}) {
-		return nil
+		return k.w.dropForgotten()
 	}
 	looks := 0
-	_, err = k.w.dropOldest(context.Background(), Limits{Retention: settings}, func() error {
+	_, _, err = k.w.dropOldest(context.Background(), Limits{Retention: settings}, func() error {
 		if looks++; looks > dropsAtOnce+1 { // the first look is before the first segment
 			return errMoreToDrop
 		}
@@ -40,6 +40,20 @@ func (k *keeper) retain() error {
 	if errors.Is(err, errMoreToDrop) {
 		k.rolled()
 		return nil
+	}
+	return err
+}
+
+// dropForgotten removes the spares that a log without retention has too many of,
+// after a trim that could not, or that an earlier build left. The others go with the
+// next rolls.
+func (w *Writer) dropForgotten() error {
+	if len(w.spares()) <= w.sparesFor(0) {
+		return nil
+	}
+	bases, err := w.dir.Segments()
+	if err == nil {
+		w.dropSurplus(len(bases))
 	}
 	return err
 }

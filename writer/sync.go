@@ -127,27 +127,30 @@ func (s *syncer) all(ctx context.Context) error {
 }
 
 // one syncs one segment and the names, and moves no mark.
-func (s *syncer) one(ctx context.Context, base int64) error {
+func (s *syncer) one(base int64) error {
+	h, err := s.w.openHandle(base)
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	return s.early(h)
+}
+
+// early is one for who has the segment open. It leaves cur as it is: who syncs next
+// is to be told of what failed since that was opened. It needs no lead either, as it
+// stores nothing that another one looks at.
+func (s *syncer) early(h *handle) error {
 	s.life.RLock()
 	defer s.life.RUnlock()
 	if s.dir == nil {
 		return ErrClosed
 	}
-	select {
-	case s.lead <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.lead }()
 	return fault.Run(func() error {
 		if err := s.w.ctl.CheckPoison(); err != nil {
 			return err
 		}
-		if err := s.open(base); err != nil {
-			return err
-		}
-		s.cur.synced.Store(true)
-		err := files.SyncData(s.cur.file)
+		h.synced.Store(true)
+		err := files.SyncData(h.file)
 		if err == nil {
 			err = files.SyncOpenDir(s.dir)
 		}

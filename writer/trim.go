@@ -20,8 +20,11 @@ type Limits struct {
 }
 
 // Trim drops the oldest segments that the limits do not keep, but never the one in
-// use. It returns how many this call removed, with an error too.
-func (w *Writer) Trim(ctx context.Context, l Limits) (dropped int, err error) {
+// use. It returns how many this call removed, and how many files of that size the
+// disk has less: some may be kept for the next segments, others have been kept until
+// now. What somebody has mapped takes room until he is done with it. Both are told
+// with an error too.
+func (w *Writer) Trim(ctx context.Context, l Limits) (dropped, freed int, err error) {
 	w.trims.Lock()
 	defer w.trims.Unlock()
 	return w.dropOldest(ctx, l, func() error {
@@ -37,50 +40,54 @@ func (w *Writer) Trim(ctx context.Context, l Limits) (dropped int, err error) {
 //
 // Several processes may do this at once: they remove the same files in the same
 // order, and to find one gone is no error.
-func (w *Writer) dropOldest(ctx context.Context, l Limits, goOn func() error) (dropped int, err error) {
+func (w *Writer) dropOldest(ctx context.Context, l Limits, goOn func() error) (dropped, freed int, err error) {
 	if err := goOn(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	bases, err := w.dir.Segments()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	active, err := w.ctl.ActiveBase()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer w.dropOrphans()
+	left := len(bases)
+	defer func() { freed += w.dropSurplus(left) }()
 	for i, base := range bases {
 		if base >= active || i+1 == len(bases) {
-			return dropped, nil
+			return dropped, freed, nil
 		}
 		next, size := bases[i+1], int64(len(bases)-i)*w.meta.SegmentBytes
 		if drops, err := w.drops(l, base, next, size); !drops || err != nil {
-			return dropped, err
+			return dropped, freed, err
 		}
 		if err := goOn(); err != nil {
-			return dropped, err
+			return dropped, freed, err
 		}
 		if err := w.syncFirst(ctx, next); err != nil {
-			return dropped, err
+			return dropped, freed, err
 		}
 		// Another process may have removed one just now, and not have synced that; but none
 		// was there to remove since this one did.
 		if i == 0 && w.droppedTo.Load() != base {
 			if err := files.SyncDir(string(w.dir)); err != nil {
-				return dropped, err
+				return dropped, freed, err
 			}
 		}
-		removed, err := w.drop(base, sparesFor(len(bases)-i-1))
+		removed, less, err := w.drop(base, w.sparesFor(left-1))
+		freed += less
 		if removed {
 			dropped++
 		}
 		if err != nil {
-			return dropped, err
+			return dropped, freed, err
 		}
 		w.droppedTo.Store(next)
+		left--
 	}
-	return dropped, nil
+	return dropped, freed, nil
 }
 
 // drops reports whether the segment base, before the segment next, is to be
@@ -123,32 +130,36 @@ func (w *Writer) syncFirst(ctx context.Context, base int64) error {
 	if err != nil { // its header is damaged
 		return w.syncer.all(ctx)
 	}
-	if err := w.syncer.one(ctx, base); !missing(err) {
+	if err := w.syncer.one(base); !missing(err) {
 		return err
 	}
 	return nil
 }
 
-// drop removes one segment. The directory is synced before the next one goes: a
+// drop removes one segment, and the spares that are too many then; freed is how many
+// files the disk has less. The directory is synced before the next one goes: a
 // power loss must not leave a hole in the row, which would look like damage.
-func (w *Writer) drop(base int64, spares int) (removed bool, err error) {
+func (w *Writer) drop(base int64, spares int) (removed bool, freed int, err error) {
 	if err := files.Remove(w.dir.Index(base)); err != nil && !missing(err) {
-		return false, err
+		return false, 0, err
 	}
 	lock, err := w.unname(base, spares)
 	defer lock.Release()
 	if err != nil && !missing(err) {
-		return false, err
+		return false, 0, err
 	}
 	removed = err == nil
 	w.opts.Logger.Debug("segment dropped", "log", string(w.dir), "base", base)
 	if err := files.SyncDir(string(w.dir)); err != nil {
-		return removed, err
+		return removed, 0, err
 	}
-	if removed && lock != nil {
-		w.reuse(spares)
+	if removed && (lock == nil || !w.reuse(spares)) {
+		freed++
 	}
-	return removed, nil
+	if lock != nil {
+		freed += w.removeSurplus(spares)
+	}
+	return removed, freed, nil
 }
 
 // dropOrphans removes indexes of segments that are gone: an index may be made just

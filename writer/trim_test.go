@@ -59,12 +59,12 @@ func TestTrim(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir, w := rows(t, 4)
-			dropped, err := w.Trim(context.Background(), test.limits)
+			dropped, _, err := w.Trim(context.Background(), test.limits)
 			if int64(dropped) != test.first/3 || err != nil {
 				t.Errorf("%d segments were dropped, %v", dropped, err)
 			}
 			wantFirst(t, dir, test.first)
-			if again, err := w.Trim(context.Background(), test.limits); again != 0 || err != nil {
+			if again, _, err := w.Trim(context.Background(), test.limits); again != 0 || err != nil {
 				t.Errorf("the second time %d segments were dropped, %v", again, err)
 			}
 			if base := mustAppend(t, w, "next"); base != 13 {
@@ -87,7 +87,7 @@ func TestProducerIdleInATrimmedSegment(t *testing.T) {
 	for range 9 {
 		mustAppend(t, w, big("x"))
 	}
-	if n, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 3 || err != nil {
+	if n, _, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 3 || err != nil {
 		t.Fatal(n, err)
 	}
 	if base := mustAppend(t, idle, "y"); base != 10 {
@@ -107,7 +107,7 @@ func TestTrimAfterDeathInARoll(t *testing.T) {
 	holder := startChild(t, nil, "hold", string(dir), "sealed", "hang", big("y"))
 	holder.expect("held")
 	holder.kill()
-	if n, err := w.Trim(context.Background(), writer.Limits{Before: 1 << 60}); n != 3 || err != nil {
+	if n, _, err := w.Trim(context.Background(), writer.Limits{Before: 1 << 60}); n != 3 || err != nil {
 		t.Errorf("%d segments were dropped, %v", n, err)
 	}
 	wantFirst(t, dir, 9)
@@ -159,7 +159,7 @@ func TestTrimSyncsRemovalsOfOthersFirst(t *testing.T) {
 		mu.Lock()
 		firsts = nil
 		mu.Unlock()
-		if _, err := w.Trim(context.Background(), writer.Limits{Before: step.before}); err != nil {
+		if _, _, err := w.Trim(context.Background(), writer.Limits{Before: step.before}); err != nil {
 			t.Fatal(step.name, err)
 		}
 		mu.Lock()
@@ -181,7 +181,7 @@ func TestTrimSyncsWhatIsToBeFirst(t *testing.T) {
 		mustAppend(t, w, big("x"))
 	}
 	r.taken()
-	if n, err := w.Trim(context.Background(), writer.Limits{Before: 3}); n != 1 || err != nil {
+	if n, _, err := w.Trim(context.Background(), writer.Limits{Before: 3}); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	syncs := r.taken()
@@ -257,7 +257,7 @@ func trimAtOnce(t *testing.T, dir layout.Dir) (total int) {
 			if i%2 == 0 {
 				limits = writer.Limits{Retention: layout.Retention{Age: 1}} // which looks into the next segment
 			}
-			n, err := other.Trim(context.Background(), limits)
+			n, _, err := other.Trim(context.Background(), limits)
 			if err != nil {
 				t.Error(err)
 			}
@@ -278,11 +278,11 @@ func TestTrimBesideADamagedSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	logtest.Overwrite(t, dir, 6, 0, make([]byte, segment.HeaderBytes))
-	n, err := w.Trim(context.Background(), writer.Limits{Retention: layout.Retention{Age: 1}})
+	n, _, err := w.Trim(context.Background(), writer.Limits{Retention: layout.Retention{Age: 1}})
 	if n != 1 || err == nil || !strings.Contains(err.Error(), layout.SegmentName(3)) {
 		t.Errorf("by age %d segments were dropped, %v", n, err)
 	}
-	if n, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 2 || err != nil {
+	if n, _, err := w.Trim(context.Background(), writer.Limits{Before: 9}); n != 2 || err != nil {
 		t.Errorf("%d segments were dropped, %v", n, err)
 	}
 	wantFirst(t, dir, 9)
@@ -293,11 +293,11 @@ func TestTrimThatIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	all := writer.Limits{Before: 12}
-	if n, err := w.Trim(ctx, all); n != 0 || !errors.Is(err, context.Canceled) {
+	if n, _, err := w.Trim(ctx, all); n != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("with a cancelled context: %d, %v", n, err)
 	}
 	w.Close()
-	if n, err := w.Trim(context.Background(), all); n != 0 || !errors.Is(err, writer.ErrClosed) {
+	if n, _, err := w.Trim(context.Background(), all); n != 0 || !errors.Is(err, writer.ErrClosed) {
 		t.Errorf("of a closed writer: %d, %v", n, err)
 	}
 	wantFirst(t, dir, 0)
@@ -341,7 +341,7 @@ func TestCloseUnderTrim(t *testing.T) {
 		}
 		close(closing)
 	}()
-	n, err := w.Trim(context.Background(), writer.Limits{Before: 12})
+	n, _, err := w.Trim(context.Background(), writer.Limits{Before: 12})
 	if n != 1 || !errors.Is(err, writer.ErrClosed) {
 		t.Errorf("%d segments were dropped, %v; want one and then ErrClosed", n, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/writer"
@@ -92,5 +93,47 @@ func TestFaultInAnAppendIsRepairedByTheNext(t *testing.T) {
 				t.Errorf("there were %d repairs, want one", n)
 			}
 		})
+	}
+}
+
+// Of two batches of one round the second meets a memory fault. The first one is
+// acknowledged, so it is flushed within the bound like any other.
+func TestCommittedBeforeAFaultIsFlushed(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only on Linux is it sure that touching a page beyond the end of a file faults as a signal that Go makes a panic of")
+	}
+	dir := newLog(t)
+	w := openWatched(t, dir, 10*time.Millisecond, func(_ string, sync func() error) error { return sync() })
+	mustAppend(t, w, "a")
+	for durableOffset(t, dir) < 1 { // the test's own time-out is the bound
+		time.Sleep(time.Millisecond)
+	}
+	give := writer.Lead(w)
+	cut := false
+	writer.SetHook(w, func(s writer.Stage) {
+		if s == writer.Committed && !cut {
+			cut = true
+			if err := os.Truncate(dir.Segment(0), 28<<10); err != nil { // behind the first, 20 KiB
+				t.Error(err)
+			}
+		}
+	})
+	results := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := w.Append(context.Background(), values(big("b")))
+			results <- err
+		}()
+	}
+	for writer.Queued(w) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	give()
+	var f *fault.Error
+	if first, second := <-results, <-results; (first == nil) == (second == nil) || !errors.As(errors.Join(first, second), &f) {
+		t.Fatalf("the appends gave %v and %v; want a fault in one of them", first, second)
+	}
+	for durableOffset(t, dir) < 2 {
+		time.Sleep(time.Millisecond)
 	}
 }

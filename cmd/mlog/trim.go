@@ -103,8 +103,12 @@ func trimText(r mlog.TrimResult, former int64) string {
 	if r.Segments == 0 {
 		return fmt.Sprintf("nothing dropped: only whole segments are, and never the newest; the log starts at %d\n", r.StartOffset)
 	}
-	return fmt.Sprintf("dropped %s, %s; the log starts at %d instead of %d\n",
-		counted(r.Segments, "segment"), humanBytes(r.Bytes), r.StartOffset, former)
+	kept := ""
+	if r.Freed < r.Bytes {
+		kept = fmt.Sprintf(", of which %s is kept for the next segments", humanBytes(r.Bytes-r.Freed))
+	}
+	return fmt.Sprintf("dropped %s, %s%s; the log starts at %d instead of %d\n",
+		counted(r.Segments, "segment"), humanBytes(r.Bytes), kept, r.StartOffset, former)
 }
 
 func counted(n int, thing string) string {

@@ -83,7 +83,7 @@ func dropAll(t *testing.T, dir layout.Dir, w *writer.Writer) {
 	if n := len(bases); n > 1 {
 		before = bases[n-2]
 	}
-	if _, err := w.Trim(context.Background(), writer.Limits{Before: before}); err != nil {
+	if _, _, err := w.Trim(context.Background(), writer.Limits{Before: before}); err != nil {
 		t.Error(err)
 	}
 }
