@@ -137,21 +137,21 @@ func hasMark(head []byte) bool {
 }
 
 // TornUntil returns the position behind the last byte, at or behind the end of the
-// batches c, that can have been written in this life of the file, or c.Position.
-// The caller knows that from the position written on there are zeros only; that is
-// s.Size if he knows nothing.
+// batches c, that is known to have been written in this life of the file, or
+// c.Position. The caller knows that from the position written on there are zeros
+// only; that is s.Size if he knows nothing.
 //
 // In a file that held zeros that is whatever is not zero. In a recycled one it is
 // what the headers of batches lead to: one of this life begins with an offset that
 // is not below the end, one of an earlier life does. A part of a batch without
-// its header cannot be told from bytes of an earlier life, and needs not be: no
-// batch that verifies can come of it.
+// the first half of its header cannot be told from bytes of an earlier life: whoever
+// cuts the batches off at c zeroes all that follows, known or not.
 func (s *Segment) TornUntil(c Cursor, written int64) int64 {
 	if s.Origin != Recycled {
 		return s.LastNonZero(c.Position, written)
 	}
 	until, want := c.Position, s.Base+c.Count
-	for pos := c.Position; pos <= s.Size-FrameBytes; pos += frameAlign {
+	for pos := c.Position; pos <= min(s.Size-FrameBytes, written); pos += frameAlign {
 		length := int64(s.word32(pos).Load())
 		base := int64(s.word64(pos + 8).Load())
 		if length < FrameBytes || length > s.Size-pos || base < want || base-want > pos-c.Position {
@@ -160,15 +160,4 @@ func (s *Segment) TornUntil(c Cursor, written int64) int64 {
 		until = max(until, pos+aligned(length))
 	}
 	return min(until, s.Size)
-}
-
-// CutAt makes c the end of the batches: the next commit word is zero, and nothing
-// that was written in this life of the file follows. It is for recovery and
-// repair, when nobody else uses the log; until is what TornUntil returned.
-func (s *Segment) CutAt(c Cursor, until int64) {
-	if s.Origin != Recycled {
-		s.ZeroFrom(c.Position)
-		return
-	}
-	clear(s.data[c.Position:max(until, c.Position+frameAlign)])
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/segment"
 )
 
 // A cutter keeps what recovery or repair takes out of the log, in the directory
@@ -56,16 +57,50 @@ func (c cutter) move(path, name string) error {
 }
 
 // link keeps a file of the log as it is, durably, without taking its name away:
-// the caller puts another file in its place.
+// the caller puts another file in its place, and whoever comes in between finds one
+// of the two. Only what is no regular file, in whose place none can be put, is moved.
 func (c cutter) link(path, name string) error {
 	if err := c.makeDir(); err != nil {
 		return err
 	}
-	err := files.Link(path, filepath.Join(c.w.dir.Cut(), name+"."+c.stamp))
-	if err != nil { // a filesystem without hard links
+	kept := filepath.Join(c.w.dir.Cut(), name+"."+c.stamp)
+	if err := files.Link(path, kept); err == nil {
+		return files.SyncDir(c.w.dir.Cut())
+	}
+	// A filesystem without hard links, or a file that may not be linked.
+	fi, err := files.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
 		return c.move(path, name)
 	}
-	return files.SyncDir(c.w.dir.Cut())
+	f, err := files.Open(path, false)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return files.Copy(f, kept, c.w.modes.Data)
+}
+
+// zeroFrom makes all of a segment from a position on zero; the caller syncs it. In a
+// recycled file that is nearly all of it, and so left to the filesystem, if that can
+// do it without writing. It is for recovery and repair, when nobody else writes.
+func (h *handle) zeroFrom(pos int64) error {
+	if h.Origin == segment.Recycled {
+		const page = 4096
+		whole := (pos + page - 1) / page * page
+		done, err := files.ZeroRange(h.file, whole, h.Size)
+		if err != nil {
+			return err
+		}
+		if done {
+			clear(h.Bytes()[pos:whole])
+			return nil
+		}
+	}
+	h.ZeroFrom(pos)
+	return nil
 }
 
 // syncMoves makes moves durable.

@@ -333,9 +333,9 @@ func TestRecoveryOrder(t *testing.T) {
 			"names, closed: 0:1 3:0 6:0",
 			"data 3, closed: 0:3 3:0 6:0",
 			"names, closed: 0:3 3:0 6:0",
-			"names, closed: 0:3→3 3:3 6:0", // cut itself
-			"names in cut, closed: 0:3→3 3:3",
-			"names, closed: 0:3→3 3:3",
+			"data 6, closed: 0:3→3 3:3 6:0", // the one that takes its place, before it has the name
+			"names, closed: 0:3→3 3:3 6:0",  // cut itself
+			"names in cut, closed: 0:3→3 3:3 6:0",
 			"data 6, closed: 0:3→3 3:3 6:0",
 			"names, closed: 0:3→3 3:3 6:0",
 		}, "durable 6: 0:3→3 3:3→6 6:0"},

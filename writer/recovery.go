@@ -3,7 +3,6 @@ package writer
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/layout"
@@ -217,19 +216,16 @@ func (r *recovery) open(i int) (*handle, error) {
 	if promised {
 		return nil, r.damagedSegment(i, err)
 	}
-	base, lastTime := r.bases[i], int64(0)
+	lastTime := int64(0)
 	switch {
 	case r.last != nil:
-		base, lastTime = r.end, r.last.LastTime()
+		lastTime = r.last.LastTime()
 	case i > 0: // the walk begins here, but the log does not
 		if lastTime, err = r.lastTimeIn(i - 1); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.setAside(i); err != nil {
-		return nil, err
-	}
-	if err := r.addSegment(base, lastTime); err != nil {
+	if err := r.remake(i, lastTime); err != nil {
 		return nil, err
 	}
 	return r.w.openHandle(r.bases[i])
@@ -261,18 +257,4 @@ func (r *recovery) damagedSegment(i int, err error) error {
 		err = errors.New(header.Reason)
 	}
 	return &segment.DamageError{Segment: layout.SegmentName(base), First: base, Last: last, Reason: err.Error() + "; nothing was changed"}
-}
-
-// addSegment makes an empty segment at the log's end.
-func (r *recovery) addSegment(base, lastTime int64) error {
-	r.w.sweepSpares()
-	h, err := r.w.createSegment(segment.FileHeader{
-		LogID: r.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: r.w.meta.SegmentBytes, Floor: lastTime,
-	})
-	if err != nil {
-		return err
-	}
-	h.release()
-	r.bases = append(r.bases, base)
-	return nil
 }

@@ -3,6 +3,7 @@ package writer
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"syscall"
 
 	"github.com/seed27ccf144/mlog/internal/control"
@@ -13,23 +14,26 @@ import (
 
 // What recovery changes: it cuts, moves aside, and makes what is left durable.
 
-// cutSegment zeroes what was written behind the end in this life of the file.
-// Leaving the bytes would not do: they have this segment's epoch, and a batch among
-// them could come to stand just behind a new one. Bytes of an earlier life have
-// another, and stay.
+// cutSegment zeroes all that stands behind the end, and keeps a copy of what can be
+// recognized as of this life of the file. Leaving those bytes would not do: they have
+// this segment's epoch, and a batch among them could come to stand just behind a new
+// one. Nor would leaving others: a batch of which only the second part of the header
+// reached the disk cannot be told from bytes of an earlier life, and the first part
+// of a new batch in its place would make it whole again.
 func (r *recovery) cutSegment(end segment.Cursor) error {
 	written := files.WrittenUntil(r.last.file, end.Position, r.last.Size)
 	from, to := end.Position, r.last.TornUntil(end, written)
-	if to == from {
-		if r.last.Origin == segment.Recycled { // else there are zeros behind it already
-			r.last.CutAt(end, to)
-		}
-		return nil
+	if to == from && (written == from || r.last.Origin != segment.Recycled) {
+		return nil // zeros follow
 	}
-	if err := r.cut.copy(r.last, from, to); err != nil {
+	if to > from {
+		if err := r.cut.copy(r.last, from, to); err != nil {
+			return err
+		}
+	}
+	if err := r.last.zeroFrom(from); err != nil || to == from {
 		return err
 	}
-	r.last.CutAt(end, to)
 	r.w.opts.Logger.Warn("the log's end was torn by a power loss and has been cut; a copy is in "+r.w.dir.Cut(),
 		"log", string(r.w.dir), "segment", layout.SegmentName(r.last.Base), "position", from, "bytes", to-from, "end_offset", r.end)
 	return nil
@@ -48,6 +52,56 @@ func (r *recovery) setAside(i int) error {
 	}
 	r.bases = r.bases[:i]
 	return r.cut.syncMoves(string(r.w.dir))
+}
+
+// addSegment makes an empty segment at the log's end.
+func (r *recovery) addSegment(base, lastTime int64) error {
+	r.w.sweepSpares()
+	h, err := r.w.createSegment(r.newHeader(base, lastTime))
+	if err != nil {
+		return err
+	}
+	h.release()
+	r.bases = append(r.bases, base)
+	return nil
+}
+
+// remake puts an empty segment in the place of segment i, which has no usable header
+// and was never synced, and takes those behind it out of the log. It may be the only
+// one, and without any, nobody could tell such a log from one that lost all of its
+// segments. So its name is there at every instant: for the old file until the
+// new one is whole, and on disk, since a header that is missing there would be
+// damage in a log's first segment.
+func (r *recovery) remake(i int, lastTime int64) error {
+	if i+1 < len(r.bases) {
+		if err := r.setAside(i + 1); err != nil {
+			return err
+		}
+	}
+	base := r.bases[i]
+	r.w.sweepSpares()
+	h, err := r.w.makeSegment(r.newHeader(base, lastTime))
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	if err := files.SyncData(h.file); err != nil {
+		return err // nothing was promised of this file
+	}
+	name := layout.SegmentName(base)
+	if err := r.cut.link(r.w.dir.Segment(base), name); err != nil {
+		return err
+	}
+	_ = files.Remove(r.w.dir.Index(base))
+	if err := r.w.nameSegment(h); err != nil {
+		return err
+	}
+	r.w.opts.Logger.Warn("a segment that a power loss left without its header was begun anew; the old file is in "+r.w.dir.Cut(), "log", string(r.w.dir), "segment", name)
+	return nil
+}
+
+func (r *recovery) newHeader(base, lastTime int64) segment.FileHeader {
+	return segment.FileHeader{LogID: r.w.meta.LogID, Base: base, Epoch: rand.Uint64(), Size: r.w.meta.SegmentBytes, Floor: lastTime}
 }
 
 // poison has a failed sync remembered for the rest of the boot: the next recovery

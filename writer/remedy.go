@@ -145,7 +145,9 @@ func (m *mender) markRest(h *handle, d survey.Damage) error {
 			return err
 		}
 	}
-	h.CutAt(at, to) // for the reasons that cutSegment has
+	if err := h.zeroFrom(at.Position); err != nil { // for the reasons that cutSegment has
+		return err
+	}
 	isLast, err := m.isLast(h.Base)
 	if err != nil {
 		return err
@@ -184,7 +186,6 @@ func (m *mender) markEnd(h *handle, at segment.Cursor, count, timeNs int64) (seg
 		return at, nil
 	}
 	until := min(at.Position+segment.LostBytes(count), h.Size-segment.EndMarkerBytes)
-	h.CutAt(segment.Cursor{Position: until}, until) // first, for readers
 	return h.MarkLost(at, count, until, timeNs)
 }
 

@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -87,6 +88,31 @@ func Lstat(path string) (fi fs.FileInfo, err error) {
 // beyond that.
 func Truncate(f *os.File, size int64) error {
 	return seam.DoFile("ftruncate", f, func() error { return f.Truncate(size) })
+}
+
+// ZeroRange makes f, within its length, read as zeros in [from, to), for the price
+// of metadata. It reports false where the filesystem cannot, or not now: the bytes
+// are then what they were, or zeros, for the caller to overwrite. In either case
+// their blocks are allocated; an error says that they may not be, and that nobody
+// may store to a mapping of them.
+func ZeroRange(f *os.File, from, to int64) (done bool, err error) {
+	if from >= to {
+		return true, nil
+	}
+	err = unlessInterrupted(func() error {
+		return seam.DoFile("fallocate", f, func() error { return zeroRange(f, from, to) })
+	})
+	if err == nil || errors.Is(err, errors.ErrUnsupported) {
+		return err == nil, nil
+	}
+	// XFS gives the blocks up before it allocates them anew, which a full disk prevents.
+	err = unlessInterrupted(func() error {
+		return seam.DoFile("fallocate", f, func() error { return reallocate(f, from, to) })
+	})
+	if err != nil {
+		return false, fmt.Errorf("allocate bytes %d to %d of %s: %w", from, to, f.Name(), err)
+	}
+	return false, nil
 }
 
 // SyncData makes what was written to f, through any mapping or descriptor,

@@ -5,6 +5,7 @@ package files
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -141,19 +142,36 @@ func TempName(path string) string {
 func Replace(path string, data []byte, mode fs.FileMode) error {
 	const attempts = 3
 	for i := 1; ; i++ {
-		err := tryReplace(path, data, mode)
+		err := tryReplace(path, mode, func(tmp *os.File) error { return WriteAt(tmp, data, 0) })
 		if i == attempts || !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 }
 
-func tryReplace(path string, data []byte, mode fs.FileMode) error {
+// Copy puts a copy of all that f holds in the place of path, as Replace does.
+func Copy(f *os.File, path string, mode fs.FileMode) error {
+	return tryReplace(path, mode, func(tmp *os.File) error {
+		b := make([]byte, 1<<20)
+		for at := int64(0); ; {
+			n, err := ReadAt(f, b, at)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if werr := WriteAt(tmp, b[:n], at); werr != nil || err != nil {
+				return werr
+			}
+			at += int64(n)
+		}
+	})
+}
+
+func tryReplace(path string, mode fs.FileMode, write func(tmp *os.File) error) error {
 	tmp, err := create(TempName(path), mode)
 	if err != nil {
 		return err
 	}
-	err = WriteAt(tmp, data, 0)
+	err = write(tmp)
 	if err == nil {
 		err = SyncAll(tmp)
 	}

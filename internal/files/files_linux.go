@@ -17,6 +17,19 @@ func allocate(f *os.File, size int64) error {
 	return err
 }
 
+func zeroRange(f *os.File, from, to int64) error {
+	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_ZERO_RANGE, from, to-from)
+}
+
+// reallocate fills holes. A filesystem that cannot allocate has made none either.
+func reallocate(f *os.File, from, to int64) error {
+	err := unix.Fallocate(int(f.Fd()), 0, from, to-from)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
 func syncData(f *os.File) error {
 	return os.NewSyscallError("fdatasync "+f.Name(), unix.Fdatasync(int(f.Fd())))
 }

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 
@@ -14,6 +15,10 @@ const (
 )
 
 func allocate(f *os.File, size int64) error { return writeZeros(f, 0, size) }
+
+// No call of this system zeroes a range.
+func zeroRange(*os.File, int64, int64) error  { return errors.ErrUnsupported }
+func reallocate(*os.File, int64, int64) error { return nil }
 
 // settle and settleDir set the mode: there are no owner and group to set here.
 func settle(f *os.File, _ string, mode fs.FileMode) error { return f.Chmod(mode) }

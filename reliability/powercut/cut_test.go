@@ -2,9 +2,11 @@ package powercut
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +41,11 @@ func (j *judge) checkCut(im *image) error {
 		if len(after) != len(before) {
 			return fmt.Errorf("%s had %d bytes, has %d, and is not in cut/", name, len(before), len(after))
 		}
-		if err := changesAreKept(name, before, after, cuts[name]); err != nil {
+		kept := cuts[name]
+		if torn := earlierLife(before, after); torn != nil {
+			kept = append(slices.Clone(kept), *torn)
+		}
+		if err := changesAreKept(name, before, after, kept); err != nil {
 			return err
 		}
 	}
@@ -82,6 +88,27 @@ func movedAside(cuts []cutting, before []byte) bool {
 		}
 	}
 	return false
+}
+
+// earlierLife is what recovery need not keep of a recycled file: all that stands behind
+// the last position to which a header of this life leads, if it was zeroed. Such a
+// header begins with an offset that is not below the one at which the log ends.
+func earlierLife(before, after []byte) *cutting {
+	const origin, recycledFile, frameBytes = 64, 2, 32
+	if binary.LittleEndian.Uint32(after[origin:]) != recycledFile {
+		return nil
+	}
+	end := len(bytes.TrimRight(after, "\x00"))
+	end = max(headerBytes, (end+7)/8*8)
+	next := binary.LittleEndian.Uint64(after[32:]) + binary.LittleEndian.Uint64(after[128:])>>28
+	until := end
+	for at := end; at+frameBytes <= len(before); at += 8 {
+		length, base := int(binary.LittleEndian.Uint32(before[at:])), binary.LittleEndian.Uint64(before[at+8:])
+		if length >= frameBytes && length <= len(before)-at && base >= next && base-next <= uint64(at-end) {
+			until = max(until, at+length)
+		}
+	}
+	return &cutting{from: int64(until), to: int64(len(before)), content: before[until:]}
 }
 
 // changesAreKept looks for bytes that recovery changed. From some position on all

@@ -147,9 +147,19 @@ func takeSame(gone map[*file]bool, info fs.FileInfo) *file {
 }
 
 // discover adds a file that was just made. A second link counts as a file of its
-// own, which is enough for those that stay empty.
+// own, with the same history: an image may hold two states of it, which is more than
+// a disk can do.
 func (d *disk) discover(path string, info fs.FileInfo) (*file, error) {
 	f := &file{info: info, places: []place{{}}, sizes: []size{{}}}
+	for _, first := range d.files {
+		if first.open != nil && os.SameFile(first.info, info) {
+			f.sizes = slices.Clone(first.sizes)
+			for _, versions := range first.pages {
+				f.pages = append(f.pages, slices.Clone(versions))
+			}
+			break
+		}
+	}
 	d.files = append(d.files, f)
 	if info.IsDir() {
 		return f, nil

@@ -127,7 +127,7 @@ func (s *scheduler) hook(c seam.Call, do func() error) error {
 		s.pause(what)
 		s.look(false)
 		err := do()
-		s.look(c.Op == "write")
+		s.look(c.Op != "ftruncate")
 		return err
 	case "rename", "unlink", "link", "mkdir":
 		s.pause(what)
