@@ -40,7 +40,7 @@ func produce(dir, who, from string) {
 	}
 	l := newLedger(seed)
 	for l.lastID = uint32(id); ; {
-		b := l.begin(rng)
+		b := l.begin(rng, mixed)
 		durable := rng.IntN(4) == 0
 		w := p.visible
 		if durable {
@@ -102,7 +102,7 @@ func (c *child) listen(t *testing.T, out io.Reader) {
 		var offset int64
 		var durable bool
 		if n, _ := fmt.Sscanf(lines.Text(), "begin %d", &id); n == 1 {
-			b = c.mirror.begin(c.rng)
+			b = c.mirror.begin(c.rng, mixed)
 			c.rng.IntN(4) // as the child does
 			c.shared.mu.Lock()
 			c.shared.ledger.batches[id] = b

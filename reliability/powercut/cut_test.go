@@ -14,6 +14,12 @@ import (
 // the hints at 128 and 136, and the words at 256 and 264 that follow syncs.
 const headerBytes = 4096
 
+// Where a header has its origin, and the one of a recycled file.
+const (
+	originAt     = 64
+	recycledFile = 2
+)
+
 func cutNames(dir string) []string {
 	paths, _ := filepath.Glob(filepath.Join(dir, "cut", "*"))
 	return paths
@@ -94,8 +100,8 @@ func movedAside(cuts []cutting, before []byte) bool {
 // the last position to which a header of this life leads, if it was zeroed. Such a
 // header begins with an offset that is not below the one at which the log ends.
 func earlierLife(before, after []byte) *cutting {
-	const origin, recycledFile, frameBytes = 64, 2, 32
-	if binary.LittleEndian.Uint32(after[origin:]) != recycledFile {
+	const frameBytes = 32
+	if binary.LittleEndian.Uint32(after[originAt:]) != recycledFile {
 		return nil
 	}
 	end := len(bytes.TrimRight(after, "\x00"))

@@ -46,7 +46,7 @@ func fillDurably(t *testing.T, dir string, rng *rand.Rand) []*batch {
 	l := newLedger(*seed)
 	var batches []*batch
 	for range 20 + rng.IntN(40) {
-		b := l.begin(rng)
+		b := l.begin(rng, mixed)
 		if b.offset, err = p.visible.AppendBatch(t.Context(), b.records); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package powercut
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +28,8 @@ type judge struct {
 	tally  *tally
 	seed   uint64
 	arena  arena
+	// What recovery left: whether the last segment, and another one, were recycled ones.
+	recycledEnd, recycledSealed bool
 }
 
 func (j *judge) judge(im *image) error {
@@ -44,6 +47,7 @@ func (j *judge) judge(im *image) error {
 	if before > after.end {
 		return fmt.Errorf("a reader saw offsets up to %d before recovery, which kept only those up to %d", before, after.end)
 	}
+	j.seeOrigins()
 	if err := j.checkCut(im); err != nil {
 		return err
 	}
@@ -57,6 +61,35 @@ func (j *judge) judge(im *image) error {
 		return fmt.Errorf("after recovery: %w", err)
 	}
 	return nil
+}
+
+// seeOrigins looks what the segments' files were before.
+func (j *judge) seeOrigins() {
+	paths, _ := filepath.Glob(filepath.Join(j.dir, "*.seg"))
+	for _, path := range paths {
+		head, err := os.ReadFile(path)
+		if err != nil || len(head) < headerBytes {
+			continue
+		}
+		j.recycledSealed = j.recycledSealed || j.recycledEnd
+		j.recycledEnd = binary.LittleEndian.Uint32(head[originAt:]) == recycledFile
+	}
+}
+
+// endsRecycled reports whether the last segment of a log was another one before.
+func endsRecycled(dir string) bool {
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if len(paths) == 0 {
+		return false
+	}
+	f, err := os.Open(paths[len(paths)-1])
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var origin [4]byte
+	_, err = f.ReadAt(origin[:], originAt)
+	return err == nil && binary.LittleEndian.Uint32(origin[:]) == recycledFile
 }
 
 // readFirst reads the image before anybody recovers it. It returns the offset
@@ -157,7 +190,7 @@ func (j *judge) goOn() error {
 	defer p.log.Close()
 	rng := rand.New(rand.NewPCG(j.seed, 0))
 	for _, w := range []*mlog.Writer{p.visible, p.durable, p.visible} {
-		b := j.ledger.begin(rng)
+		b := j.ledger.begin(rng, mixed)
 		if b.offset, err = w.AppendBatch(context.Background(), b.records); err != nil {
 			return err
 		}

@@ -45,18 +45,27 @@ func (l *ledger) clone() *ledger {
 
 // begin makes up a batch that is about to be appended. The sizes are such that a
 // segment of 64 KiB is soon full.
-func (l *ledger) begin(rng *rand.Rand) *batch {
+func (l *ledger) begin(rng *rand.Rand, s sizes) *batch {
 	l.lastID++
 	b := &batch{offset: -1}
+	l.batches[l.lastID] = b
+	if s == alike && rng.IntN(3) > 0 {
+		const extra = 60
+		r := l.record(rng, l.lastID, 0, 1, extra)
+		b.records = []mlog.Record{{Value: r.Value}}
+		return b
+	}
 	count := 1
 	if rng.IntN(3) == 0 {
 		count = 2 + rng.IntN(6)
 	}
 	for i := range count {
 		longest := []int{40, 600, 6000, 24_000 / count}[rng.IntN(4)]
+		if s != mixed {
+			longest = 24_000 / count
+		}
 		b.records = append(b.records, l.record(rng, l.lastID, i, count, rng.IntN(longest)))
 	}
-	l.batches[l.lastID] = b
 	return b
 }
 

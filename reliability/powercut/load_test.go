@@ -24,7 +24,20 @@ type plan struct {
 	// durable is how many of ten appends wait for the disk.
 	durable int
 	syncs   bool
+	sizes   sizes
 }
+
+// Sizes say how long the records of a world are.
+type sizes int
+
+const (
+	mixed sizes = iota
+	long        // so that segments are soon full, and dropped, and recycled
+	// alike: short ones are all of one length, so that what is appended after a
+	// recovery comes to stand just where something stood that was cut; with
+	// others that are long.
+	alike
+)
 
 func drawPlan(rng *rand.Rand) plan {
 	p := plan{
@@ -37,10 +50,14 @@ func drawPlan(rng *rand.Rand) plan {
 		syncs:   rng.IntN(2) == 0,
 	}
 	p.actors = p.logs + rng.IntN(3)
-	switch rng.IntN(4) {
-	case 0:
+	p.sizes = []sizes{mixed, long, long, alike, alike}[rng.IntN(5)]
+	switch n := rng.IntN(4); {
+	case p.sizes != mixed:
+		p.steps += 10
+		p.retention.Bytes = int64(2+rng.IntN(2)) * segmentBytes
+	case n == 0:
 		p.retention.Bytes = int64(2+rng.IntN(3)) * segmentBytes
-	case 1:
+	case n == 1:
 		p.retention.Age = time.Duration(50+rng.IntN(1000)) * time.Millisecond
 	}
 	return p
@@ -126,7 +143,7 @@ func (a *actor) append() error {
 		w = a.p.durable
 	}
 	a.w.mu.Lock()
-	b := a.w.ledger.begin(a.rng)
+	b := a.w.ledger.begin(a.rng, a.w.plan.sizes)
 	a.w.mu.Unlock()
 	base, err := w.AppendBatch(context.Background(), b.records)
 	if err != nil {

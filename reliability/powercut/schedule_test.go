@@ -127,7 +127,8 @@ func (s *scheduler) hook(c seam.Call, do func() error) error {
 		s.pause(what)
 		s.look(false)
 		err := do()
-		s.look(c.Op != "ftruncate")
+		// Zeroing by fallocate is seen as stores are, which may be torn more finely.
+		s.look(c.Op == "write")
 		return err
 	case "rename", "unlink", "link", "mkdir":
 		s.pause(what)

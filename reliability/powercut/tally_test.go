@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed27ccf144/mlog/internal/filelock"
 )
 
 // A tally counts what was done, and says when it is enough.
@@ -24,8 +26,11 @@ type tally struct {
 	images  int
 	worlds  []int // by the number of cuts before them
 	during  map[string]int
-	failed  []string // what went wrong
-	told    time.Time
+	// Images after whose recovery the log ends in a recycled segment, of these the ones
+	// of a recovery, and those in which another segment is a recycled one.
+	recycledEnds, recycledInRecovery, recycledSealed int
+	failed                                           []string // what went wrong
+	told                                             time.Time
 }
 
 // claim reports whether another image is wanted.
@@ -66,11 +71,21 @@ func (y *tally) addWorld(depth int) {
 	y.worlds[depth]++
 }
 
-// count notes an image, and what was going on when it was made.
-func (y *tally) count(w *world, pending []string) {
+// count notes an image, what was going on when it was made, and whether the log's
+// last segment, and another one, were recycled ones after its recovery.
+func (y *tally) count(w *world, pending []string, end, sealed bool) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.images++
+	if end {
+		y.recycledEnds++
+		if !w.opened {
+			y.recycledInRecovery++
+		}
+	}
+	if sealed {
+		y.recycledSealed++
+	}
 	switch {
 	case !w.opened && w.depth == 0:
 		y.during["creation"]++
@@ -118,8 +133,8 @@ func (y *tally) String() string {
 	for _, what := range moments {
 		during += fmt.Sprintf(" in_%s=%d", strings.ReplaceAll(what, " ", "_"), y.during[what])
 	}
-	return fmt.Sprintf("powercut: images=%d%s%s seed=%d seconds=%.0f violations=%d",
-		y.images, worlds, during, y.seed, time.Since(y.began).Seconds(), len(y.failed))
+	return fmt.Sprintf("powercut: images=%d%s%s recycled_ends=%d recycled_ends_in_recovery=%d recycled_sealed=%d seed=%d seconds=%.0f violations=%d",
+		y.images, worlds, during, y.recycledEnds, y.recycledInRecovery, y.recycledSealed, y.seed, time.Since(y.began).Seconds(), len(y.failed))
 }
 
 // demandCoverage asks that the cuts fell into all kinds of moments: a run that only
@@ -142,6 +157,16 @@ func (y *tally) demandCoverage() {
 	}
 	if y.images >= some && met < len(moments)-3 {
 		y.t.Errorf("cuts in %d of %d kinds of moments only", met, len(moments))
+	}
+	if filelock.CanShare && y.images >= some {
+		for what, n := range map[string]int{"ended in a recycled segment": y.recycledEnds, "had a recycled segment before the last one": y.recycledSealed} {
+			if n < y.images/20 {
+				y.t.Errorf("only %d of %d recovered images %s", n, y.images, what)
+			}
+		}
+		if y.recycledInRecovery == 0 {
+			y.t.Error("no image of a recovery ended in a recycled segment")
+		}
 	}
 	if y.images >= some && len(y.worlds) <= y.deepest {
 		y.t.Errorf("no world after %d cuts", y.deepest)

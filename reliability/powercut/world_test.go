@@ -37,8 +37,11 @@ type world struct {
 	legacy *ledger
 }
 
-// most is how many images are made of one world.
-const most = 20
+// most is how many images are made of one world, and mostUnopened before its load.
+const (
+	most         = 20
+	mostUnopened = 8
+)
 
 // live runs the worlds of one seed, each but the first begun from an image of the
 // one before.
@@ -73,6 +76,7 @@ func (w *world) run(t *testing.T) {
 	defer w.disk.close()
 	time.Sleep(time.Duration(w.worker) * spacing)
 	w.sched = &scheduler{disk: w.disk, rng: w.rng, began: time.Now()}
+	time.Sleep(time.Duration(w.depth) * time.Hour) // no two recoveries of a log are of the same time
 	defer seam.Watch(w.root, w.sched.hook)()
 	w.ledger.retain(w.plan.retention)
 	w.sched.start("opener", func() { w.sched.fail(w.open()) })
@@ -123,11 +127,7 @@ func (w *world) between(t *testing.T, pending []string) {
 	w.mu.Lock()
 	w.ledger.see(w.log)
 	w.mu.Unlock()
-	likely := 3 // of 100
-	if !w.opened {
-		likely = 15
-	}
-	if w.images >= most || w.rng.IntN(100) >= likely {
+	if w.images >= most || !w.opened && w.images >= mostUnopened || w.rng.IntN(200) >= w.likely() {
 		return
 	}
 	for range 1 + w.rng.IntN(3) {
@@ -146,9 +146,24 @@ func (w *world) between(t *testing.T, pending []string) {
 				w.seed, w.depth, w.images, strings.Join(pending, ", "), err, kept, im))
 		}
 		os.RemoveAll(filepath.Dir(j.dir))
-		w.tally.count(w, pending)
-		if w.heir == nil || w.rng.IntN(8) == 0 {
+		w.tally.count(w, pending, j.recycledEnd, j.recycledSealed)
+		if w.heir == nil || w.rng.IntN(8) == 0 || j.recycledEnd && w.rng.IntN(2) == 0 {
 			w.heir, w.legacy = im, w.ledger.clone()
 		}
 	}
+}
+
+// likely is how many of 200 steps are followed by a cut. A world whose segments are
+// soon full is mostly left alone until the log goes on in a file that it has used
+// before, and cut all the more often then.
+func (w *world) likely() int {
+	switch {
+	case !w.opened:
+		return 30
+	case w.plan.sizes == mixed:
+		return 6
+	case endsRecycled(w.log):
+		return 20
+	}
+	return 1
 }
