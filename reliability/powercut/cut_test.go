@@ -117,6 +117,25 @@ func earlierLife(before, after []byte) *cutting {
 	return &cutting{from: int64(until), to: int64(len(before)), content: before[until:]}
 }
 
+// checkZeros asks that nothing stands behind the end of a log that was recovered: what
+// is left there of a batch could become one again with parts of another.
+func (j *judge) checkZeros() error {
+	paths, err := filepath.Glob(filepath.Join(j.dir, "*.seg"))
+	if err != nil || len(paths) == 0 {
+		return fmt.Errorf("the segments after recovery: %q, %v", paths, err)
+	}
+	content, err := os.ReadFile(paths[len(paths)-1])
+	if err != nil {
+		return err
+	}
+	const tailAt, positionBits, unit = 128, 28, 8
+	tail := binary.LittleEndian.Uint64(content[tailAt:]) & (1<<positionBits - 1) * unit
+	if rest := bytes.Trim(content[tail:], "\x00"); len(rest) > 0 {
+		return fmt.Errorf("%d bytes from the first to the last behind the recovered end of %s are not zero", len(rest), filepath.Base(paths[len(paths)-1]))
+	}
+	return nil
+}
+
 // changesAreKept looks for bytes that recovery changed. From some position on all
 // may be zero now if they are in cut/; a new end marker may stand there.
 func changesAreKept(name string, before, after []byte, cuts []cutting) error {

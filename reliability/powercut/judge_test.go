@@ -48,6 +48,9 @@ func (j *judge) judge(im *image) error {
 		return fmt.Errorf("a reader saw offsets up to %d before recovery, which kept only those up to %d", before, after.end)
 	}
 	j.seeOrigins()
+	if err := j.checkZeros(); err != nil {
+		return err
+	}
 	if err := j.checkCut(im); err != nil {
 		return err
 	}
