@@ -7,6 +7,7 @@ package reader_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -59,10 +60,14 @@ func TestWaitingAllocatesNothing(t *testing.T) {
 		}
 	}()
 	defer close(awaited)
-	if n := testing.AllocsPerRun(50, func() {
-		awaited <- struct{}{}
-		read()
-	}); n >= 1 {
-		t.Errorf("%v allocations a wait", n)
+	least := math.Inf(1) // what the producer's keeper allocates beside, once a second, is in none or in some
+	for range 5 {
+		least = min(least, testing.AllocsPerRun(20, func() {
+			awaited <- struct{}{}
+			read()
+		}))
+	}
+	if least >= 1 {
+		t.Errorf("%v allocations a wait", least)
 	}
 }

@@ -13,10 +13,10 @@ import (
 // switches for each, on cores that those who are covered need.
 
 // AwaitSync sleeps until the record before the offset target may have become
-// durable, or somebody is wanted to sync, or bound has passed; and reports whether
-// it was the bound. seen is what Durable was when it did not cover target.
-func (c *Control) AwaitSync(seen uint64, target int64, bound time.Duration) (timedOut bool) {
-	return futex.WaitBits(c.durableLow, uint32(seen), bound, bitOf(uint64(target-1))) == futex.TimedOut
+// durable, or somebody is wanted to sync, or bound has passed, or a signal came: look
+// again. seen is what Durable was when it did not cover target.
+func (c *Control) AwaitSync(seen uint64, target int64, bound time.Duration) {
+	futex.WaitBits(c.durableLow, uint32(seen), bound, bitOf(uint64(target-1)))
 }
 
 // WakeSynced wakes who waits for a record of offset from or later, below to, and
