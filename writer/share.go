@@ -88,6 +88,7 @@ func (s *syncer) shared(group int64) {
 const (
 	gatherQuiet  = 40 * time.Microsecond
 	gatherAtMost = 150 * time.Microsecond
+	gatherLooks  = 4096 // some milliseconds: enough for the time to be up, if it passes at all
 )
 
 // gather waits a moment for the other producers of the last sync, who are about
@@ -100,7 +101,8 @@ func (s *syncer) gather() {
 	wanted := int64(s.w.ctl.Durable.Load()) + s.group
 	began := time.Now()
 	quiet := began
-	for end := int64(0); ; futex.Yield() {
+	end := int64(0)
+	for range gatherLooks {
 		now, last := time.Now(), end
 		if end = s.cur.end(s.cur.Tail()); end >= wanted {
 			return
@@ -111,5 +113,6 @@ func (s *syncer) gather() {
 		if now.Sub(quiet) > gatherQuiet || now.Sub(began) > gatherAtMost {
 			return
 		}
+		futex.Yield()
 	}
 }
