@@ -13,7 +13,7 @@ import (
 // Syncs of a part begin where the sync before ended, and reach behind the last
 // record. The header's page, which they leave out, follows now and then.
 func TestSyncsOfParts(t *testing.T) {
-	const appends = 3 * 65
+	const appends = 3 * 17
 	dir := newLog(t)
 	w := openWriter(t, dir)
 	var whole, parts int

@@ -218,7 +218,8 @@ func (c *campaign) judgePlaces() {
 }
 
 // judgeTimes holds the log to its bound. A machine with other work may keep any of
-// us waiting for a processor; what the log itself takes, it takes each time.
+// us waiting, for a processor or, where files are made, for the disk; what the log itself
+// takes, it takes each time. Of a few kills so each must be late, and of many most.
 func (c *campaign) judgeTimes() {
 	slow := 0
 	for _, d := range c.took {
@@ -226,7 +227,8 @@ func (c *campaign) judgeTimes() {
 			slow++
 		}
 	}
-	if slow > len(c.took)/2 {
+	const few = 10
+	if slow > len(c.took)/2 && (slow == len(c.took) || len(c.took) >= few) {
 		c.t.Errorf("%d of %d appends ended later than %v after the kill", slow, len(c.took), goOnBound)
 	}
 }
