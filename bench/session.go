@@ -40,12 +40,14 @@ func (s *session) close() {
 
 func (s *session) add(l report.Line) { s.report.Lines = append(s.report.Lines, l) }
 
-// inDir gives a row a directory of its own, and ends its workers after it.
+// inDir gives a row a directory of its own, and ends its workers after it. What they
+// leave for the disk to write is written before the next row begins.
 func (s *session) inDir(name string, f func() error) error {
 	s.dir = filepath.Join(s.root, name)
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return err
 	}
+	defer unix.Sync()
 	defer os.RemoveAll(s.dir)
 	defer func() {
 		for _, w := range s.workers {

@@ -12,6 +12,8 @@
  * Holds:  no mark is ever ahead of what is on disk, whoever moves it and whenever; marks
  *         never go back; a durable acknowledgement is true, after a failed sync too; every
  *         run ends.
+ * Not modelled: who sleeps and is woken (wake.pml has sleepers, of another word), and syncs of a part of a
+ * segment, which begin where the same process's last one ended: a sync here writes a segment from its beginning.
  * Does not hold: the same with descriptors that are opened after the failure (LATE_OPEN).
  */
 
@@ -140,6 +142,15 @@ segment:
 			named = true
 #endif
 		:: else
+		fi;
+		if                                      /* the lock goes back before the offset moves */
+		:: atomic { owns -> owns = 0;
+			if
+			:: owner == me -> owner = 0
+			:: else
+			fi
+			}
+		:: !owns
 		fi;
 #ifndef BREAK_MARK_FIRST
 		atomic { raise(s * ROOM + range) };

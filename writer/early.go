@@ -1,14 +1,23 @@
 package writer
 
-import "context"
+import (
+	"context"
+
+	"github.com/seed27ccf144/mlog/internal/layout"
+)
 
 // Syncs of full segments, beside the keeper's work and before they have to be.
 
+// keepsAll reports whether the log drops no segments.
+func (k *keeper) keepsAll() bool {
+	settings, err := k.w.dir.ReadRetention(k.w.meta.LogID)
+	return err == nil && settings == (layout.Retention{})
+}
+
 // flushFull begins to flush the segments before an offset, instead of waiting for the
 // bound: nothing changes in them any more, and when all is to be durable the disk has
-// done most of it. In a log that drops segments some may never have to be written;
-// whether this is one is known from the first roll on. One at a time; a disk that is
-// behind has enough to do.
+// done most of it. It is for logs that keep all: in others some may never have to be
+// written. One at a time; a disk that is behind has enough to do.
 func (k *keeper) flushFull(end int64) {
 	if k.flushing.Swap(true) {
 		return

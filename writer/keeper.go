@@ -267,7 +267,7 @@ func (k *keeper) work() {
 		}
 		k.mapSpare()
 	}
-	if t.full > 0 && k.w.opts.FlushEvery > 0 && !k.w.capped.Load() {
+	if t.full > 0 && k.w.opts.FlushEvery > 0 && k.keepsAll() {
 		k.flushFull(t.full)
 	}
 }

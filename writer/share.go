@@ -59,6 +59,9 @@ func (s *syncer) share(ctx context.Context, target, bound int64) error {
 		err := fault.Run(func() error {
 			if owned {
 				s.gather()
+				if covered, err := s.covered(target); covered || err != nil {
+					return err // by a sync that was about to end when the lock was had
+				}
 			}
 			return s.once(bound, release)
 		})

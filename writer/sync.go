@@ -184,7 +184,8 @@ func (s *syncer) covered(target int64) (bool, error) {
 // release gives back the lock, if it is held. That comes before the durable offset
 // moves: who finds the lock taken sleeps until that offset is another than the one
 // it saw before. The other way round it could see the new one, find the lock taken
-// still, and sleep when everybody has been woken.
+// still, and sleep when everybody has been woken. (So it can still, if somebody else
+// has the lock for a moment and finds everything done: the sleep's bound is for that.)
 func (s *syncer) once(bound int64, release func()) error {
 	last, err := s.w.ctl.ActiveBase()
 	if err != nil {
@@ -213,16 +214,14 @@ func (s *syncer) once(bound int64, release func()) error {
 		}
 		s.cur.RaiseDurable(tail)
 		s.unsavedMark = true
-		ends := !sealed || marker.Base > last || marker.Base >= bound
-		if ends {
-			release()
-		}
+		release()
 		control.Raise(s.w.ctl.Durable, uint64(s.cur.end(tail)))
-		if sealed {
-			base = marker.Base
-			control.Raise(s.w.ctl.SyncFrom, uint64(base))
+		if !sealed {
+			break
 		}
-		if ends {
+		base = marker.Base
+		control.Raise(s.w.ctl.SyncFrom, uint64(base))
+		if base > last || base >= bound {
 			break
 		}
 	}

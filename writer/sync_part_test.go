@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/seed27ccf144/mlog/internal/logtest"
@@ -35,13 +36,25 @@ func TestSyncsOfParts(t *testing.T) {
 		return do()
 	})
 	defer stop()
+	frame := func(n int) int64 { // of a value of n bytes
+		from := end()
+		mustAppend(t, w, strings.Repeat("x", n))
+		return end() - from
+	}
+	const long = 1024
+	overhead := frame(long) - long
+	frame(int(2*long - end()%long - overhead))
+	fits := int(long - overhead) // frames of such values end where pages end, every fourth
+	records := int64(2)
 	for i := range int64(appends) {
-		mustAppend(t, w, "x")
+		if got := frame(fits); got != long {
+			t.Fatalf("a frame of %d bytes, want %d", got, long)
+		}
 		if err := w.SyncAll(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if got := durableOffset(t, dir); got != i+1 {
-			t.Fatalf("%d records are durable, want %d", got, i+1)
+		if got := durableOffset(t, dir); got != records+i+1 {
+			t.Fatalf("%d records are durable, want %d", got, records+i+1)
 		}
 	}
 	if want := 4; whole != want || parts != appends-want {
