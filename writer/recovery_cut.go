@@ -23,8 +23,14 @@ import (
 func (r *recovery) cutSegment(end segment.Cursor) error {
 	written := files.WrittenUntil(r.last.file, end.Position, r.last.Size)
 	from, to := end.Position, r.last.TornUntil(end, written)
-	if to == from && (written == from || r.last.Origin != segment.Recycled) {
+	if to == from && r.last.Origin != segment.Recycled {
 		return nil // zeros follow
+	}
+	if to == from && written == from {
+		// Zeros too, but they may be a hole that a recovery before this one left: one that
+		// was cut short between giving up the blocks and allocating them anew. A store
+		// to it would need disk that may not be there.
+		return files.FillHoles(r.last.file, from, r.last.Size)
 	}
 	if to > from {
 		if err := r.cut.copy(r.last, from, to); err != nil {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
@@ -98,6 +101,44 @@ func TestRecoveryWithoutTheZero(t *testing.T) {
 		t.Error("the word behind the last batch is not zero")
 	}
 	mustAppend(t, w, "next")
+	readAll(t, dir)
+}
+
+// A recovery was cut short when the filesystem had given up the blocks behind the
+// end and not allocated them anew, as XFS does one after the other. The next one finds
+// zeros there, and must not leave it at that: appends would need disk.
+func TestRecoveryFillsHoles(t *testing.T) {
+	dir, last, _ := recycledEnd(t)
+	s := logtest.MapSegment(t, dir, last)
+	const page = 4096
+	place := (s.Tail().Position/page + 2) * page
+	w := openWriter(t, dir)
+	mustAppend(t, w, strings.Repeat("f", int(place-s.Tail().Position)-segment.FrameBytes))
+	w.Close()
+	tail := s.Tail().Position
+	if s.Origin != segment.Recycled || tail%page != 0 {
+		t.Fatalf("the end is at %d in a segment that was %v, so this tests nothing", tail, s.Origin)
+	}
+	reboot(t, dir)
+	f, err := os.OpenFile(dir.Segment(last), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, tail, s.Size-tail); err != nil {
+		t.Skip("no holes here:", err)
+	}
+	openWriter(t, dir).Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	if st.Blocks*512 < st.Size {
+		t.Errorf("recovery left a hole behind the end: %d of %d bytes have blocks", st.Blocks*512, st.Size)
+	}
+	if cut := cutFiles(t, dir); len(cut) > 0 {
+		t.Errorf("recovery cut %q", cut)
+	}
 	readAll(t, dir)
 }
 

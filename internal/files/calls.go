@@ -106,13 +106,24 @@ func ZeroRange(f *os.File, from, to int64) (done bool, err error) {
 		return err == nil, nil
 	}
 	// XFS gives the blocks up before it allocates them anew, which a full disk prevents.
-	err = unlessInterrupted(func() error {
+	return false, FillHoles(f, from, to)
+}
+
+// FillHoles allocates the blocks that f, within its length, lacks in [from, to), and
+// changes no byte. ZeroRange may have given them up and then have been cut short.
+// Where a filesystem cannot allocate it has made no holes either, and that is no
+// error.
+func FillHoles(f *os.File, from, to int64) error {
+	if from >= to {
+		return nil
+	}
+	err := unlessInterrupted(func() error {
 		return seam.DoFile("fallocate", f, func() error { return reallocate(f, from, to) })
 	})
 	if err != nil {
-		return false, fmt.Errorf("allocate bytes %d to %d of %s: %w", from, to, f.Name(), err)
+		return fmt.Errorf("allocate bytes %d to %d of %s: %w", from, to, f.Name(), err)
 	}
-	return false, nil
+	return nil
 }
 
 // SyncData makes what was written to f, through any mapping or descriptor,
