@@ -4,11 +4,14 @@ package writer_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
@@ -24,11 +27,7 @@ func TestNothingIsRecycledWithoutTheFeature(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	meta := readMeta(t, dir)
-	meta.Incompat &^= layout.FeatureRecycling
-	if err := os.WriteFile(dir.Meta(), meta.Encode(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	stopRecycling(t, dir)
 	bases, err := dir.Segments()
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +60,20 @@ func TestNothingIsRecycledWithoutTheFeature(t *testing.T) {
 		held, before = append(held, f), append(before, records(t, f))
 	}
 
+	made := sparesMade(t, dir)
 	w = openWriter(t, dir)
+	other := openWriter(t, dir) // whose keeper prepares for the next roll as well
 	recycled := writer.Recycled(w)
-	for range 30 {
+	const rows = 30
+	for range rows {
 		appendRow(t, dir, w)
+		mustAppend(t, other, "y")
 	}
-	if err := w.Close(); err != nil {
+	if err := errors.Join(w.Close(), other.Close()); err != nil {
 		t.Fatal(err)
+	}
+	if n := made.Load(); n > rows+2 { // one more roll, and the one to come
+		t.Errorf("%d files were made ready for %d segments", n, rows)
 	}
 	for i, f := range held {
 		if !bytes.Equal(records(t, f), before[i]) {
@@ -81,6 +87,55 @@ func TestNothingIsRecycledWithoutTheFeature(t *testing.T) {
 		t.Errorf("segments by origin: %v", got)
 	}
 	readAll(t, dir)
+}
+
+// In such a log a file that one producer has made ready is the next one's too.
+func TestPreparedSpareStays(t *testing.T) {
+	dir := newLog(t)
+	stopRecycling(t, dir)
+	made := sparesMade(t, dir)
+	appendAndClose := func(text string) {
+		t.Helper()
+		w := openWriter(t, dir)
+		mustAppend(t, w, text)
+		mustAppend(t, w, "behind the segment's half, if that was not")
+		if err := w.Close(); err != nil { // which ends what the keeper is at
+			t.Fatal(err)
+		}
+	}
+	appendAndClose(big("x") + big("y"))
+	for range 3 { // each of which asks for the next segment
+		appendAndClose("x")
+	}
+	if _, err := os.Lstat(dir.Spare()); err != nil {
+		t.Error(err)
+	}
+	if n := made.Load(); n != 1 {
+		t.Errorf("%d files were made ready, want 1", n)
+	}
+}
+
+// stopRecycling makes a log what one is that was made before the feature.
+func stopRecycling(t *testing.T, dir layout.Dir) {
+	t.Helper()
+	meta := readMeta(t, dir)
+	meta.Incompat &^= layout.FeatureRecycling
+	if err := os.WriteFile(dir.Meta(), meta.Encode(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sparesMade counts the files that are made ready from now on.
+func sparesMade(t *testing.T, dir layout.Dir) *atomic.Int64 {
+	t.Helper()
+	made := new(atomic.Int64)
+	t.Cleanup(seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+		if c.Op == "fdatasync" && c.Path == dir.NextSpare() {
+			made.Add(1)
+		}
+		return do()
+	}))
+	return made
 }
 
 // records returns what follows the header in a segment file.

@@ -89,33 +89,39 @@ func (w *Writer) removeSpare(path string) bool {
 	return files.Remove(path) == nil
 }
 
-// removeForeign removes the spares that hold a segment's bytes, where nothing is
-// recycled: an earlier build made them, of files that somebody may still have mapped.
-// The caller holds the spare lock.
+// removeForeign removes the spares that were segments, where nothing is recycled: an
+// earlier build made them, of files that somebody may still have mapped. What was
+// prepared, by this process or by another one, stays. The caller holds the spare lock.
 func (w *Writer) removeForeign() {
-	if !w.recycles() {
-		w.sweepSpares()
+	if w.recycles() {
+		return
+	}
+	for i := range layout.MostSpares {
+		if origin, err := w.spareOrigin(i); err == nil && origin == segment.Recycled {
+			w.removeSpare(w.dir.SpareAt(i))
+		}
 	}
 }
 
-// sweepSpares removes the spares that hold anything. It is for recovery and repair,
-// which nobody else is beside: a spare of an earlier boot may hold a segment of
-// which a power loss has taken the name, with offsets that the log has not come to
-// again. Of files that are recycled here everybody knows that theirs are lower.
+// spareOrigin says what the spare in this place is.
+func (w *Writer) spareOrigin(i int) (segment.Origin, error) {
+	f, err := files.OpenSized(w.dir.SpareAt(i), w.meta.SegmentBytes, true)
+	if err != nil {
+		return segment.Made, err
+	}
+	defer f.Close()
+	return segment.OriginOf(f)
+}
+
+// sweepSpares removes the spares that hold anything, and those that cannot be read. It
+// is for recovery and repair, which nobody else is beside: a spare of an earlier boot
+// may hold a segment of which a power loss has taken the name, with offsets that the
+// log has not come to again. Of files that are recycled here everybody knows that
+// theirs are lower.
 func (w *Writer) sweepSpares() {
 	for i := range layout.MostSpares {
-		f, err := files.OpenSized(w.dir.SpareAt(i), w.meta.SegmentBytes, true)
-		if missing(err) {
-			continue
-		}
-		origin := segment.Recycled
-		if err == nil {
-			if origin, err = segment.OriginOf(f); err != nil {
-				origin = segment.Recycled
-			}
-			f.Close()
-		}
-		if origin != segment.Made {
+		origin, err := w.spareOrigin(i)
+		if !missing(err) && (err != nil || origin != segment.Made) {
 			_ = files.Remove(w.dir.SpareAt(i))
 		}
 	}
