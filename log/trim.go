@@ -39,7 +39,8 @@ type TrimResult struct {
 // Files of dropped segments may be kept for the next ones: one, or a quarter as many as
 // the log then has segments if that is more, four at most. What is in excess of that is
 // removed, so Freed may be more than Bytes too. What a reader has mapped takes room
-// until it goes on.
+// until it goes on; what a producer of another process has, until that begins its next
+// segment, or for about a second.
 //
 // It makes this process a producer, as Writer does.
 func (l *Log) Trim(ctx context.Context, opts TrimOptions) (TrimResult, error) {

@@ -183,6 +183,7 @@ func (k *keeper) loop() {
 			if k.end.Load() == seen {
 				k.w.maps.empty()
 			} else {
+				k.w.maps.releaseUnlinked()
 				k.request(func(*todo) {})
 			}
 		case <-k.notice:
@@ -266,6 +267,7 @@ func (k *keeper) work() {
 			k.warn("retention", err)
 		}
 		k.mapSpare()
+		k.w.maps.releaseUnlinked()
 	}
 	if t.full > 0 && k.w.opts.FlushEvery > 0 && k.keepsAll() {
 		k.flushFull(t.full)

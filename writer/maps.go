@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/seed27ccf144/mlog/internal/filelock"
+	"github.com/seed27ccf144/mlog/internal/files"
 	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
@@ -124,6 +126,35 @@ func (s *maps) find(fi fs.FileInfo) *mapped {
 		}
 	}
 	return nil
+}
+
+// releaseUnlinked releases the files that others have removed: nobody will come for
+// them, and the disk has them back only when all have unmapped them. It may take
+// milliseconds for each. A roll that comes meanwhile does not wait for it.
+func (s *maps) releaseUnlinked() {
+	s.mu.Lock()
+	idle := slices.Clone(s.idle)
+	for _, x := range idle {
+		x.retain()
+	}
+	s.mu.Unlock()
+	for _, x := range idle {
+		if files.Unlinked(x.file) && s.drop(x) {
+			x.release()
+		}
+		x.release()
+	}
+}
+
+// drop takes x out, if it is still there, for the caller to release.
+func (s *maps) drop(x *mapped) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.idle, x)
+	if i >= 0 {
+		s.idle = slices.Delete(s.idle, i, i+1)
+	}
+	return i >= 0
 }
 
 // empty releases all.

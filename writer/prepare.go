@@ -45,6 +45,7 @@ func (x *mapped) populate(to int64) {
 func (k *keeper) prepare() error {
 	err := k.makeSpare()
 	k.mapSpare()
+	k.w.maps.releaseUnlinked()
 	return err
 }
 

@@ -20,6 +20,14 @@ const NoFollow = unix.O_NOFOLLOW
 // place.
 const NonBlock = unix.O_NONBLOCK
 
+// Unlinked reports whether f is known to have no name left: its disk is free once
+// nobody has it open or mapped.
+func Unlinked(f *os.File) bool {
+	var st unix.Stat_t
+	err := seam.DoFile("fstat", f, func() error { return unix.Fstat(int(f.Fd()), &st) })
+	return err == nil && st.Nlink == 0
+}
+
 // settle gives f, made just now, the group of the directory like, the owner too
 // if this process is root's, and then the mode: a change of group or owner may
 // clear bits of it. With an empty like only the mode is set.

@@ -240,6 +240,32 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+func TestUnlinked(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, step := range []struct {
+		do       func() error
+		unlinked bool
+	}{
+		{func() error { return os.Link(path, other) }, false},
+		{func() error { return os.Remove(path) }, false},
+		{func() error { return os.Rename(other, path) }, false},
+		{func() error { return os.Remove(path) }, true},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		if got := Unlinked(f); got != step.unlinked {
+			t.Errorf("unlinked %t, want %t", got, step.unlinked)
+		}
+	}
+}
+
 func TestNetworkFilesystem(t *testing.T) {
 	if name, err := NetworkFilesystem(t.TempDir()); name != "" || err != nil {
 		t.Errorf("the directory for temporary files is on %q, %v", name, err)

@@ -20,6 +20,9 @@ func allocate(f *os.File, size int64) error { return writeZeros(f, 0, size) }
 func zeroRange(*os.File, int64, int64) error  { return errors.ErrUnsupported }
 func reallocate(*os.File, int64, int64) error { return nil }
 
+// Unlinked cannot be true: a name stays as long as somebody has the file open.
+func Unlinked(*os.File) bool { return false }
+
 // settle and settleDir set the mode: there are no owner and group to set here.
 func settle(f *os.File, _ string, mode fs.FileMode) error { return f.Chmod(mode) }
 
