@@ -239,7 +239,7 @@ func (k *keeper) work() {
 	k.mu.Unlock()
 	defer func() { k.over = t.emptied() }()
 	for _, p := range t.populate {
-		p.h.populate(p.to)
+		p.h.populate(p.to, k.singly())
 		if p.to > p.h.Size {
 			k.populateNext(p.to - p.h.Size)
 		}

@@ -60,9 +60,10 @@ func (m *Map) Close() error {
 }
 
 // Populate makes the pages of [from, to) present and writable in this mapping,
-// so that later stores do not fault. It is advice: where the system cannot, it
-// does nothing.
-func (m *Map) Populate(from, to int64) { populate(m.data, from, to) }
+// so that later stores do not fault. With singly the system is not to read ahead in
+// this mapping, then or later: what it reads ahead it keeps in pieces of several pages,
+// and writes each as a whole. It is advice: where the system cannot, it does nothing.
+func (m *Map) Populate(from, to int64, singly bool) { populate(m.data, from, to, singly) }
 
 // Uint32 returns the aligned little-endian word at off as an atomic. It panics
 // if off is out of range or not a multiple of 4.

@@ -36,9 +36,9 @@ func TestSharedWithTheFile(t *testing.T) {
 	}
 	defer r.Close()
 	f.Close()
-	w.Populate(0, fileBytes)
-	w.Populate(-1, 1<<40) // advice that makes no sense does no harm
-	w.Populate(fileBytes, 0)
+	w.Populate(0, fileBytes, false)
+	w.Populate(-1, 1<<40, true) // advice that makes no sense does no harm
+	w.Populate(fileBytes, 0, true)
 	Uint64(w.Bytes(), 8).Store(0x0807060504030201)
 	if got := Uint32(r.Bytes(), 8).Load(); got != 0x04030201 {
 		t.Errorf("read %#x through the other mapping", got)

@@ -2,4 +2,4 @@
 
 package mapping
 
-func populate([]byte, int64, int64) {}
+func populate([]byte, int64, int64, bool) {}
