@@ -43,8 +43,8 @@ func (x *mapped) populate(to int64, singly bool) {
 
 // singly reports whether the system is to make pages one by one. By itself it makes
 // them in pieces that grow, up to many pages, which takes a third of the time; but a
-// sync of one record then writes all of the piece, in a log that is flushed.
-func (k *keeper) singly() bool { return k.w.opts.FlushEvery > 0 }
+// sync of one record then writes all of the piece.
+func (k *keeper) singly() bool { return k.w.syncer.asked.Load() }
 
 // prepare makes a file ready for the next roll, unless there is one, and maps it.
 func (k *keeper) prepare() error {

@@ -43,6 +43,7 @@ type syncer struct {
 	unsavedMark bool
 	group       int64       // how many shared the last sync, as far as is known
 	inStep      atomic.Bool // group is more than one; for the appender
+	asked       atomic.Bool // somebody waited for a record of his to be durable
 }
 
 func (s *syncer) init(w *Writer) (err error) {
@@ -67,6 +68,9 @@ func (s *syncer) close() {
 // sync fails for every process and every later call, since nobody can know what
 // reached the disk.
 func (w *Writer) Sync(ctx context.Context, target int64) error {
+	if !w.syncer.asked.Load() {
+		w.syncer.asked.Store(true)
+	}
 	return w.syncer.to(ctx, target)
 }
 
