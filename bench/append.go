@@ -36,7 +36,7 @@ func measureAppend(s *session) error {
 	slice := s.slice(300*time.Millisecond, 150*time.Millisecond)
 	limit := task{Job: "limit-append", Dir: s.path("ring"), Bytes: s.kept(), Size: record, For: slice}
 	append256 := task{Job: "append", Dir: log, Size: record, For: slice}
-	figures, err := s.takeTurns(s.pairs(15, 5), s.rateOf(w, limit), s.rateOf(w, append256))
+	figures, err := s.takeTurns(s.pairs(13, 5), s.rateOf(w, limit), s.rateOf(w, append256))
 	if err != nil {
 		return err
 	}

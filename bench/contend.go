@@ -42,7 +42,7 @@ func measureContend(s *session) error {
 		}
 		return rate, nil
 	}
-	figures, err := s.takeTurns(s.pairs(13, 5), alone, together)
+	figures, err := s.takeTurns(s.pairs(11, 5), alone, together)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func measureTail(s *session) error {
 			return into.add(r.Histogram)
 		}
 	}
-	if _, err := s.takeTurns(s.pairs(19, 5),
+	if _, err := s.takeTurns(s.pairs(15, 5),
 		paced(limit, task{Job: "paced-limit", Dir: s.path("ring"), Bytes: s.kept(), Size: record, Rate: rate, N: n}, raw),
 		paced(w, task{Job: "paced-append", Dir: log, Size: record, Rate: rate, N: n}, own)); err != nil {
 		return err
