@@ -11,6 +11,9 @@ import (
 // keepsAll reports whether the log drops no segments.
 func (k *keeper) keepsAll() bool {
 	settings, err := k.w.dir.ReadRetention(k.w.meta.LogID)
+	if err != nil {
+		k.warn("look at what the log keeps", err)
+	}
 	return err == nil && settings == (layout.Retention{})
 }
 
