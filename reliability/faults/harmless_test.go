@@ -36,6 +36,7 @@ var harmless = []harmlessCall{
 	{"funlock *", "a lock that is not given back at the first try is at the second", nil},
 	{"link *", "the file gets its name when it is made, or is copied, as where there are no links", nil},
 	{"fallocate segment", "zeros are written where the filesystem does not make them", nil},
+	{"lseek segment", "recovery looks through all that the file has room for", nil},
 	{"open meta", "settings that could not be read are read again before a log is made", nil},
 	{"read meta", "settings that could not be read are read again before a log is made", nil},
 	{"open wake", "before it is opened, the wake file is looked at by who would mend it", nil},

@@ -142,7 +142,10 @@ var scenarios = []scenario{
 		w.append("after the reboot")
 	}},
 	{"reboot, segments behind the end", func(w *world) {
-		openLog(w)
+		o := w.options()
+		o.FlushEvery = -1 // what is flushed, as full segments are at once, cannot be lost
+		w.openWith(o)
+		w.append("prepared")
 		w.fill(8)
 		reboot(w)
 		loseMiddle(w)
