@@ -328,12 +328,17 @@ func (s *syncer) tellPredecessor() {
 	if !found || i == 0 {
 		return
 	}
-	if h, err := s.w.openHandle(bases[i-1]); err == nil {
-		if h.end(h.Tail()) == s.cur.Base { // else the listing lacks one that is newer than itself
-			h.SetSuccessor(s.cur.Base)
+	h, err := s.w.openHandle(bases[i-1])
+	if err != nil {
+		if !missing(err) { // else retention was quicker
+			s.w.keeper.warn("note of a segment's successor", err)
 		}
-		h.release()
+		return
 	}
+	if h.end(h.Tail()) == s.cur.Base { // else the listing lacks one that is newer than itself
+		h.SetSuccessor(s.cur.Base)
+	}
+	h.release()
 }
 
 // poison makes a failed sync everybody's, for good: the kernel has dropped the

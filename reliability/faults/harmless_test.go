@@ -45,6 +45,7 @@ var harmless = []harmlessCall{
 	{"open spare*", "a spare segment that cannot be opened is made anew", nil},
 	{"* new spare", "a file that does not become a spare is unlinked, or replaced by the next one", []string{"retention", "trim"}},
 	{"stat spare*", "a spare segment that cannot be found is made anew, or is not mapped before the roll", nil},
+	{"fstat spare", "a spare segment that cannot be looked at is not mapped before the roll", nil},
 	{"mmap spare*", "a spare segment that is not mapped before the roll is mapped in it", nil},
 	{"flock producers/spare", "a dropped file is unlinked and not recycled", []string{"retention", "trim"}},
 	{"flock spare*", "a file that cannot be locked is not recycled, or made anew", nil},
