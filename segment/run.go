@@ -15,7 +15,6 @@ import (
 // It is Read for the commonest log, without anything that such a log does not
 // need: what is done here is done for every record.
 func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int, next int64) {
-	const loneRecord = 1 << 8 // attributes 0, count 1
 	if pos&(frameAlign-1) != 0 || pos < HeaderBytes || want > maxOffset-int64(len(dst)) {
 		return 0, pos
 	}

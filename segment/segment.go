@@ -25,6 +25,9 @@ type Segment struct {
 	// in the same sector, are no more to be believed, and count as the segment's start
 	// until they are set anew.
 	doubtful atomic.Bool
+
+	// staging is used by the holder of the log's lock only.
+	staging opener
 }
 
 // Format makes f, a file of zero bytes or a retired segment, the segment that h
@@ -240,6 +243,43 @@ func (s *Segment) StageHeader(c Cursor, b *Body, timeNs int64) {
 // before it.
 func (s *Segment) Commit(pos int64, b *Body) {
 	mapping.Release32(s.data, int(pos), uint32(b.FrameLength()))
+}
+
+// A lone record is a batch of one record without key and headers. For these, the
+// commonest, there are the following: what they do is what Stage and Commit do, and
+// nothing that such a batch does not need.
+
+const loneRecord = 1 << 8 // its second word: attributes 0, count 1
+
+// NextOfLone returns the cursor behind a lone record of this size at c.
+func NextOfLone(c Cursor, size int) Cursor {
+	return Cursor{Position: c.Position + aligned(FrameBytes+int64(size)), Count: c.Count + 1}
+}
+
+// HasRoom reports whether the end marker still fits at next.
+func (s *Segment) HasRoom(next Cursor) bool { return next.Position+EndMarkerBytes <= s.Size }
+
+// StageLone is StageBody for a lone record; next is the cursor behind it.
+func (s *Segment) StageLone(c, next Cursor, value []byte) {
+	dst := s.data[c.Position : next.Position+CommitBytes]
+	binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
+	copy(dst[FrameBytes:], value)
+}
+
+// StageLoneHeader is StageHeader for it. The hash is of the copy in the segment.
+func (s *Segment) StageLoneHeader(c Cursor, size int, timeNs int64) {
+	length, base := int64(FrameBytes+size), uint64(s.Base+c.Count)
+	dst := s.data[c.Position : c.Position+length]
+	binary.LittleEndian.PutUint32(dst[4:], loneRecord)
+	binary.LittleEndian.PutUint64(dst[8:], base)
+	binary.LittleEndian.PutUint64(dst[16:], uint64(timeNs))
+	header := s.staging.open(s.Epoch+uint64(c.Position), uint64(length)|loneRecord<<32, base, uint64(timeNs))
+	binary.LittleEndian.PutUint64(dst[24:], closeSum(header, xxhash.Sum64(dst[FrameBytes:])))
+}
+
+// CommitLone is Commit for it.
+func (s *Segment) CommitLone(c Cursor, size int) {
+	mapping.Release32(s.data, int(c.Position), uint32(FrameBytes+size))
 }
 
 // Seal commits the end marker at c: the log goes on in the segment that is

@@ -77,7 +77,19 @@ func (w *Writer) Append(ctx context.Context, records []segment.Record) (base int
 // lead already, in a request that need not be fetched: most of what an append of
 // one producer would cost more.
 func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset int64, err error) {
-	if len(record.Value) > maxLedBytes || !record.Plain() || !w.lead.try() {
+	if len(record.Value) > maxLedBytes || !record.Plain() {
+		return w.appendAlone(ctx, record)
+	}
+	if direct && w.alone.Load() && !w.lead.isHeld() {
+		offset, at, err := w.lone(record.Value)
+		if at == noting {
+			return offset, nil
+		}
+		if err != nil {
+			return w.loneFailed(offset, at, err)
+		}
+	}
+	if !w.lead.try() {
 		return w.appendAlone(ctx, record)
 	}
 	r := &w.own
@@ -145,7 +157,7 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 	defer fault.Recover(fault.Guard(), &err)
 	w.phase = waiting
 	if plain != nil {
-		if err := r.body.EncodePlain(plain.Value, w.alone, w.MaxFrame()); err != nil {
+		if err := r.body.EncodePlain(plain.Value, w.alone.Load(), w.MaxFrame()); err != nil {
 			return err
 		}
 	}
@@ -163,14 +175,15 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 		return err
 	}
 	w.phase = released
+	left := w.cur.left
 	w.ctl.Lock.Release(wakeOne)
 	w.at(stageReleased)
 	if w.wake.Raised() {
 		w.wake.Signal()
 	}
 	w.phase = noting
-	if w.cur.left.Position >= w.cur.due || w.keeper.clean() {
-		w.noteAll(r, w.others)
+	if left.Position >= w.cur.due.Load() || w.keeper.clean() {
+		w.noteAll(r, w.others, left)
 	}
 	return nil
 }
@@ -196,7 +209,7 @@ func (w *Writer) failed(err error, r *request) {
 	if w.phase == released { // the flag or the lock could not be looked at
 		w.wake.SignalAlways()
 		err = fault.Run(func() error {
-			w.noteAll(r, w.others)
+			w.noteAll(r, w.others, w.cur.Tail())
 			return nil
 		})
 	}
@@ -220,11 +233,18 @@ func (w *Writer) oweAll(r *request, others []*request) bool {
 	if end == 0 {
 		return false
 	}
-	if end > w.keeper.end.Load() {
-		w.keeper.end.Store(end)
+	w.oweUpTo(end)
+	return true
+}
+
+func (w *Writer) oweUpTo(end int64) {
+	for {
+		known := w.keeper.end.Load()
+		if known >= end || w.keeper.end.CompareAndSwap(known, end) {
+			break
+		}
 	}
 	w.keeper.owe()
-	return true
 }
 
 func fail(r *request, err error) {
@@ -299,8 +319,10 @@ func (w *Writer) setCurrent(h *handle) {
 // stores is the protocol: next commit word zero, batch, last time, commit word,
 // tail.
 func (w *Writer) place(r *request) {
-	var c segment.Cursor
-	c, w.alone = w.cur.tail()
+	c, alone := w.cur.tail()
+	if alone != w.alone.Load() {
+		w.alone.Store(alone)
+	}
 	if w.cur.Committed(c.Position) {
 		// The tail is behind the truth although its last writer lived: somebody
 		// meddled with the file, or put an older copy in its place.
@@ -334,12 +356,14 @@ func (w *Writer) place(r *request) {
 // noteAll does what the lock is not needed for: the index, and telling the keeper
 // what there is to do. Nothing here can undo the append, so its faults are not the
 // caller's.
-func (w *Writer) noteAll(r *request, others []*request) {
+//
+// left is what the round left the tail at. By now it may be behind.
+func (w *Writer) noteAll(r *request, others []*request, left segment.Cursor) {
 	w.note(r)
 	for _, o := range others {
 		w.note(o)
 	}
-	w.cur.due = w.cur.nextDue(w.keeper.ahead.Load())
+	w.cur.due.Store(w.cur.nextDue(left, w.keeper.ahead.Load()))
 }
 
 func (w *Writer) note(r *request) {

@@ -122,3 +122,19 @@ func dataOf(f *os.File) string {
 	}
 	return fmt.Sprintf("data of %s: %v", f.Name(), err)
 }
+
+// GoesAlone reports whether the next append of one record is made without the lead, if
+// nobody comes in between.
+func GoesAlone(w *Writer) bool {
+	return direct && w.alone.Load() && segment.NextOfLone(w.cur.left, 1<<10).Position < w.cur.due.Load()
+}
+
+// AppendAlone is what an append comes to that looked at w, and that it is open, before
+// w was closed. It reports whether it appended.
+func AppendAlone(w *Writer, value []byte) (appended bool, err error) {
+	offset, at, err := w.lone(value)
+	return offset >= 0 || at != waiting, err
+}
+
+// TryLock takes the log's lock for w, if it is free, and does not give it back.
+func TryLock(w *Writer) bool { return w.ctl.Lock.TryFree(w.slot.Number) }

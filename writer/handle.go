@@ -23,10 +23,9 @@ type handle struct {
 	index atomic.Pointer[indexfile.File]
 	refs  atomic.Int32
 
-	// Guarded by the lead.
-	left  segment.Cursor // the tail that this process stored last; zero if it stored none
-	noted int64          // stretch of the index that was noted last
-	due   int64          // appends before this position are no news to the index or the keeper
+	left  segment.Cursor // the tail that this process stored last; zero if it stored none; guarded by the log's lock
+	noted int64          // stretch of the index that was noted last; guarded by the lead
+	due   atomic.Int64   // appends before this position are no news to the index or the keeper; stored with the lead
 
 	asked      atomic.Int64 // pages before this position are ready, or asked to be
 	spareAsked atomic.Bool  // the keeper was asked for the segment after this one
@@ -161,13 +160,13 @@ func (h *handle) note(c segment.Cursor, timeNs int64) {
 
 // nextDue returns the position from which on an append has news for the index or the
 // keeper. The next one has if the index is not open yet, or has no entry for where it
-// will begin. The keeper has pages made ready that far ahead.
-func (h *handle) nextDue(ahead int64) int64 {
+// will begin, which is left. The keeper has pages made ready that far ahead.
+func (h *handle) nextDue(left segment.Cursor, ahead int64) int64 {
 	x := h.index.Load()
-	if x == nil || x.Stretch(h.left.Position) != h.noted {
+	if x == nil || x.Stretch(left.Position) != h.noted {
 		return 0
 	}
-	due := min(x.StretchEnd(h.left.Position), h.asked.Load()-ahead/2+1)
+	due := min(x.StretchEnd(left.Position), h.asked.Load()-ahead/2+1)
 	if !h.spareAsked.Load() {
 		due = min(due, h.Size/2+1)
 	}

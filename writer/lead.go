@@ -30,6 +30,9 @@ type lead struct {
 // it queues: about as long as an append takes. Parking and being woken takes longer.
 const leadSpins = 30
 
+// isHeld reports whether somebody leads.
+func (l *lead) isHeld() bool { return l.word.Load() != 0 }
+
 func (l *lead) try() bool { return l.word.Load() == 0 && l.word.CompareAndSwap(0, 1) }
 
 // spin takes the lead if it becomes free soon.

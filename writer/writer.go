@@ -54,13 +54,15 @@ type Writer struct {
 	keeper keeper
 	maps   maps
 
+	// Guarded by the log's lock, and changed with the lead besides.
+	cur   *handle     // the active segment as this process last saw it; nil if none
+	alone atomic.Bool // no other process appended since this one did; then cur is there
+	clock clock       // also advanced without the lead
+
 	// lead is held by the goroutine that appends for all that wait; it guards what
 	// follows. The shared lock is taken inside it.
 	lead   lead
-	cur    *handle // the active segment as this process last saw it; nil if none
-	clock  clock
 	time   int64      // of the round; 0 until it has read the clock
-	alone  bool       // no other process appended since this one did
 	own    request    // of a goroutine that got the lead without waiting
 	others []*request // the round's, besides the leader's own
 	phase  phase      // of the round
@@ -163,6 +165,7 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	w.lead.close()
+	w.awaitLone()
 	w.clock.stop()
 	w.trims.Lock()
 	defer w.trims.Unlock()
@@ -182,15 +185,10 @@ func (w *Writer) release() {
 	w.cur.release()
 	w.cur = nil
 	w.maps.empty()
-	if w.wake != nil {
-		w.wake.Close()
-	}
 	if w.slot != nil {
-		w.slot.Release()
+		w.giveUpSlot()
 	}
-	if w.ctl != nil {
-		w.ctl.Close()
-	}
+	w.unmapWords()
 }
 
 // MaxFrame returns the length of the longest batch that fits a segment.

@@ -92,7 +92,8 @@ type Control struct {
 	Syncs     *atomic.Uint64
 
 	m        *mapping.Map
-	dev, ino uint64 // of the file
+	apart    *mapping.Map // of a producer: a second mapping, for Leave
+	dev, ino uint64       // of the file
 }
 
 // State is what a new control file begins with: the result of recovery.
@@ -192,6 +193,12 @@ func Open(path string, logID [16]byte, writable bool) (c *Control, err error) {
 	}
 	c = view(m)
 	c.dev, c.ino = want.dev, want.ino
+	if writable && mapping.CanDetach {
+		if c.apart, err = mapping.File(f, Bytes, true); err != nil {
+			m.Close()
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
@@ -238,8 +245,31 @@ func (c *Control) CheckPoison() error {
 	return fmt.Errorf("%w (%w); what was acknowledged as durable before is safe, check the disk, then repair the log or reboot", ErrSyncFailed, syscall.Errno(errno))
 }
 
+// Leave is called by a producer that has opened the file for writing, and before it
+// gives up its slot. From then on nothing that this process stores in the words of c
+// reaches the file. Until then its goroutines may have taken Lock, without doing
+// anything under it: if one has it just now, it is given back here, as that one's own
+// way to do so leads nowhere any more.
+func (c *Control) Leave(slot uint32) error {
+	if err := c.m.Detach(); err != nil {
+		return err
+	}
+	lock := Lock{word: mapping.Uint32(c.apart.Bytes(), offLock)}
+	return fault.Run(func() error {
+		if lock.Owner() == slot {
+			lock.Release(1)
+		}
+		return nil
+	})
+}
+
 // Close unmaps the file.
-func (c *Control) Close() error { return c.m.Close() }
+func (c *Control) Close() error {
+	if c.apart != nil {
+		c.apart.Close()
+	}
+	return c.m.Close()
+}
 
 // Raise moves a word that only grows up to at least value.
 func Raise(word *atomic.Uint64, value uint64) {

@@ -78,6 +78,9 @@ func restore(dir layout.Dir) {
 	}
 }
 
+// Leave has nothing that this process stores in the words reach the file any more.
+func (f *File) Leave() error { return f.m.Detach() }
+
 // Close unmaps the file.
 func (f *File) Close() error { return f.m.Close() }
 

@@ -1,0 +1,150 @@
+package writer
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/seed27ccf144/mlog/internal/fault"
+	"github.com/seed27ccf144/mlog/internal/mapping"
+	"github.com/seed27ccf144/mlog/segment"
+)
+
+// The commonest append is of one plain record, by a process that nobody competes with,
+// to the segment that it appended to before. It is made by one function and without the
+// lead: the log's lock keeps the goroutines of a process apart as it does processes, and
+// to take and give back the lead as well would cost as much as the log's lock does. What
+// the lead guards in a Writer, and lone touches, is touched with that lock held only.
+//
+// The order of the stores is that of a round. Whatever is in the way (somebody leads or
+// queues, another process appended, a roll, news for the index) is left to a round.
+//
+// What the lead gave for nothing is that whoever closes the writer knew that no append
+// was under way. Now a goroutine may be anywhere between its look at the writer and the
+// lock. So it looks whether the writer is closed once it has the lock, and does nothing
+// then but give it back; who closes waits, after he has said so, until the lock is not
+// this producer's (awaitLone): after that nobody of this process touches the log's words
+// but the lock. Before the slot is given up, so that its number may become another
+// producer's, the words are replaced by zeros (control.Leave), which are unmapped when
+// the garbage collector finds that nobody can come any more. spec/close.pml has this.
+
+// lone appends a record with this value, or finds something in the way. It reports how far
+// it came:
+//
+//   - waiting: nothing was done, and the caller is to make a round of it;
+//   - noting: it is appended, at this offset;
+//   - any other: err says what fault there was, and loneFailed goes on.
+func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
+	defer fault.Recover(fault.Guard(), &err)
+	offset = -1
+	if !w.ctl.Lock.TryFree(w.slot.Number) {
+		return offset, waiting, nil
+	}
+	if w.closed.Load() { // by now nothing else of the writer may be there
+		w.ctl.Lock.Release(wakeOne)
+		return offset, waiting, nil
+	}
+	at = holding
+	w.at(stageLocked)
+	h := w.cur
+	c := h.left
+	next := segment.NextOfLone(c, len(value))
+	if !h.TailIs(c) || next.Position >= h.due.Load() || !h.HasRoom(next) || h.Committed(c.Position) ||
+		w.ctl.Active.Load() != uint64(h.Base) || w.ctl.Poison.Load() != 0 {
+		at = waiting
+		w.ctl.Lock.Release(wakeOne)
+		return offset, at, nil
+	}
+	h.StageLone(c, next, value)
+	ns := max(w.clock.now(), h.LastTime()) // while the lines of the value are on their way
+	h.StageLoneHeader(c, len(value), ns)
+	h.SetLastTime(ns)
+	w.at(stageStaged)
+	h.CommitLone(c, len(value))
+	offset = h.end(c)
+	w.at(stageCommitted)
+	h.SetTail(next)
+	h.left = next
+	mapping.ReleaseInt64(&w.keeper.end, offset+1)
+	at = released
+	w.ctl.Lock.Release(wakeOne)
+	w.at(stageReleased)
+	if w.wake.Raised() {
+		w.wake.Signal()
+	}
+	w.keeper.owe()
+	runtime.KeepAlive(w) // until here the words may not be unmapped
+	return offset, noting, nil
+}
+
+// loneFailed ends an append that met a memory fault. It is appended if it was committed.
+func (w *Writer) loneFailed(offset int64, at phase, err error) (int64, error) {
+	if at == holding {
+		w.releaseUnclean()
+	}
+	if offset < 0 {
+		return 0, err
+	}
+	w.oweUpTo(offset + 1)
+	w.wake.SignalAlways() // the flag or the lock could not be looked at
+	return offset, nil
+}
+
+// awaitLone returns when no append of this process without the lead is under way. The
+// writer is closed, so none begins.
+func (w *Writer) awaitLone() {
+	for n := 0; w.hasLock(); n++ {
+		if n < 100 {
+			runtime.Gosched()
+		} else {
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+}
+
+// hasLock reports whether the log's lock is this producer's. Who cannot look at it does
+// not hold it for long: its other goroutines meet the same fault.
+func (w *Writer) hasLock() (has bool) {
+	_ = fault.Run(func() error {
+		has = w.ctl.Lock.Owner() == w.slot.Number
+		return nil
+	})
+	return has
+}
+
+// giveUpSlot ends this producer. A slot that cannot be given up safely stays this
+// process's.
+func (w *Writer) giveUpSlot() {
+	if direct {
+		err := w.ctl.Leave(w.slot.Number)
+		if w.wake != nil && err == nil {
+			err = w.wake.Leave()
+		}
+		if err != nil {
+			w.opts.Logger.Warn("the producer's slot stays taken until the process ends", "log", string(w.dir), "error", err)
+			return
+		}
+	}
+	w.slot.Release()
+}
+
+// unmapWords unmaps what the producers share: if a goroutine may still be about to look
+// at it, when the writer is garbage.
+func (w *Writer) unmapWords() {
+	words := []interface{ Close() error }{}
+	if w.wake != nil {
+		words = append(words, w.wake)
+	}
+	if w.ctl != nil {
+		words = append(words, w.ctl)
+	}
+	unmap := func(words []interface{ Close() error }) {
+		for _, m := range words {
+			m.Close()
+		}
+	}
+	if direct && w.slot != nil {
+		runtime.AddCleanup(w, unmap, words)
+		return
+	}
+	unmap(words)
+}
