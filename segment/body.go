@@ -59,25 +59,47 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 	if len(records) == 1 && records[0].Plain() {
 		return b.EncodePlain(records[0].Value, false, maxFrame)
 	}
+	if b.appendPlain(records, maxFrame-FrameBytes) {
+		return nil
+	}
 	attrs, size, err := measure(records, maxFrame)
 	if err != nil {
 		return err
 	}
 	b.count, b.attrs, b.late = len(records), attrs, false
 	b.bytes = slices.Grow(b.scratch[:0], int(size-FrameBytes))
-	if attrs == 0 {
-		for i := range records {
-			b.bytes = appendField(b.bytes, records[i].Value)
-		}
-	} else {
-		lone := len(records) == 1
-		for i := range records {
-			b.bytes = appendRecord(b.bytes, &records[i], attrs, lone)
-		}
+	for i := range records {
+		b.bytes = appendRecord(b.bytes, &records[i], attrs, len(records) == 1)
 	}
 	b.scratch = b.bytes
 	b.sum = xxhash.Sum64(b.bytes)
 	return nil
+}
+
+// appendPlain is Encode for several records, provided that all are plain and take no more
+// than most bytes. It reports whether that is so.
+//
+// It goes through them once. Most batches are such, and to measure them before takes a
+// third of the time that it takes to encode them.
+func (b *Body) appendPlain(records []Record, most int64) bool {
+	dst := b.scratch[:0]
+	for i := range records {
+		r := &records[i]
+		n := len(r.Value)
+		if !r.Plain() || int64(len(dst))+uvarintLen(uint64(n))+int64(n) > most {
+			return false
+		}
+		if n < 0x80 {
+			dst = append(dst, byte(n))
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(n))
+		}
+		dst = append(dst, r.Value...)
+	}
+	b.count, b.attrs, b.late = len(records), 0, false
+	b.bytes, b.scratch = dst, dst
+	b.sum = xxhash.Sum64(dst)
+	return true
 }
 
 // EncodePlain is Encode for one record that is plain: its value is the body, and
@@ -133,16 +155,6 @@ func (b *Body) Reset() {
 	if cap(b.scratch) > maxKeptScratch {
 		b.scratch = nil
 	}
-}
-
-// appendField appends a length and as many bytes.
-func appendField(dst, field []byte) []byte {
-	if len(field) < 0x80 {
-		dst = append(dst, byte(len(field)))
-	} else {
-		dst = binary.AppendUvarint(dst, uint64(len(field)))
-	}
-	return append(dst, field...)
 }
 
 func uvarintLen(n uint64) int64 {
