@@ -20,7 +20,7 @@ func TestLoneRecords(t *testing.T) {
 
 		next := NextOfLone(at, len(v))
 		lone.StageLone(at, next, v)
-		lone.StageLoneHeader(at, len(v), ns)
+		lone.StageLoneHeader(at, v, i%2 == 0, ns)
 		if lone.Committed(at.Position) != (lone.data[at.Position] == 0xff) {
 			t.Errorf("%d bytes: committed before they were", size)
 		}

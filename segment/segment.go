@@ -266,15 +266,21 @@ func (s *Segment) StageLone(c, next Cursor, value []byte) {
 	copy(dst[FrameBytes:], value)
 }
 
-// StageLoneHeader is StageHeader for it. The hash is of the copy in the segment.
-func (s *Segment) StageLoneHeader(c Cursor, size int, timeNs int64) {
+// StageLoneHeader is StageHeader for it. Either it hashes the copy in the segment, while
+// the processor still fetches the lines of that, or the value, which is better where a
+// reader spins for the record: that takes each line again as soon as it was stored to.
+func (s *Segment) StageLoneHeader(c Cursor, value []byte, hashCopy bool, timeNs int64) {
+	size := len(value)
 	length, base := int64(FrameBytes+size), uint64(s.Base+c.Count)
 	dst := s.data[c.Position : c.Position+length]
 	binary.LittleEndian.PutUint32(dst[4:], loneRecord)
 	binary.LittleEndian.PutUint64(dst[8:], base)
 	binary.LittleEndian.PutUint64(dst[16:], uint64(timeNs))
 	header := s.staging.open(s.Epoch+uint64(c.Position), uint64(length)|loneRecord<<32, base, uint64(timeNs))
-	binary.LittleEndian.PutUint64(dst[24:], closeSum(header, xxhash.Sum64(dst[FrameBytes:])))
+	if hashCopy {
+		value = dst[FrameBytes:]
+	}
+	binary.LittleEndian.PutUint64(dst[24:], closeSum(header, xxhash.Sum64(value)))
 }
 
 // CommitLone is Commit for it.

@@ -50,9 +50,13 @@ func (c *clock) init(now func() time.Time, share int) {
 	c.timer.Stop()
 }
 
+// shares reports whether the next append gets a time that was read before: it comes soon
+// after many others.
+func (c *clock) shares() bool { return c.left > 0 && c.ticks.Load() == c.seen }
+
 // now returns the time for an append. One goroutine at a time may call it.
 func (c *clock) now() int64 {
-	if c.left > 0 && c.ticks.Load() == c.seen {
+	if c.shares() {
 		c.left--
 		return c.last
 	}

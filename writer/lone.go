@@ -16,7 +16,10 @@ import (
 // the lead guards in a Writer, and lone touches, is touched with that lock held only.
 //
 // The order of the stores is that of a round. Whatever is in the way (somebody leads or
-// queues, another process appended, a roll, news for the index) is left to a round.
+// queues, another process appended, a roll, news for the index) is left to a round. It does
+// not look whether the next commit word is zero: this producer stored that when it stored
+// the tail, which is as it left it. A look would wait for a line that a reader who spins
+// has taken.
 //
 // What the lead gave for nothing is that whoever closes the writer knew that no append
 // was under way. Now a goroutine may be anywhere between its look at the writer and the
@@ -48,15 +51,16 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	h := w.cur
 	c := h.left
 	next := segment.NextOfLone(c, len(value))
-	if !h.TailIs(c) || next.Position >= h.due.Load() || !h.HasRoom(next) || h.Committed(c.Position) ||
+	if !h.TailIs(c) || next.Position >= h.due.Load() || !h.HasRoom(next) ||
 		w.ctl.Active.Load() != uint64(h.Base) || w.ctl.Poison.Load() != 0 {
 		at = waiting
 		w.ctl.Lock.Release(wakeOne)
 		return offset, at, nil
 	}
+	quick := w.clock.shares()
 	h.StageLone(c, next, value)
 	ns := max(w.clock.now(), h.LastTime()) // while the lines of the value are on their way
-	h.StageLoneHeader(c, len(value), ns)
+	h.StageLoneHeader(c, value, quick, ns)
 	h.SetLastTime(ns)
 	w.at(stageStaged)
 	h.CommitLone(c, len(value))
