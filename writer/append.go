@@ -80,7 +80,7 @@ func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset 
 	if len(record.Value) > maxLedBytes || !record.Plain() {
 		return w.appendAlone(ctx, record)
 	}
-	if direct && w.alone.Load() && !w.lead.isHeld() {
+	if direct && w.alone.Load() && w.company.Load() == 0 && !w.lead.isHeld() {
 		offset, at, err := w.lone(record.Value)
 		if at == noting {
 			return offset, nil
@@ -90,8 +90,10 @@ func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset 
 		}
 	}
 	if !w.lead.try() {
+		w.meet()
 		return w.appendAlone(ctx, record)
 	}
+	w.part()
 	r := &w.own
 	w.run(ctx, r, record)
 	offset, err = r.base, r.err

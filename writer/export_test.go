@@ -126,7 +126,7 @@ func dataOf(f *os.File) string {
 // GoesAlone reports whether the next append of one record is made without the lead, if
 // nobody comes in between.
 func GoesAlone(w *Writer) bool {
-	return direct && w.alone.Load() && segment.NextOfLone(w.cur.left, 1<<10).Position < w.cur.due.Load()
+	return direct && w.alone.Load() && w.company.Load() == 0 && segment.NextOfLone(w.cur.left, 1<<10).Position < w.cur.due.Load()
 }
 
 // AppendAlone is what an append comes to that looked at w, and that it is open, before
@@ -138,3 +138,6 @@ func AppendAlone(w *Writer, value []byte) (appended bool, err error) {
 
 // TryLock takes the log's lock for w, if it is free, and does not give it back.
 func TryLock(w *Writer) bool { return w.ctl.Lock.TryFree(w.slot.Number) }
+
+// Met reports whether goroutines that append have met lately.
+func Met(w *Writer) bool { return w.company.Load() > 0 }

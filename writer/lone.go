@@ -40,6 +40,9 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	defer fault.Recover(fault.Guard(), &err)
 	offset = -1
 	if !w.ctl.Lock.TryFree(w.slot.Number) {
+		if w.ctl.Lock.Owner() == w.slot.Number {
+			w.meet()
+		}
 		return offset, waiting, nil
 	}
 	if w.closed.Load() { // by now nothing else of the writer may be there
@@ -78,6 +81,26 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	w.keeper.owe()
 	runtime.KeepAlive(w) // until here the words may not be unmapped
 	return offset, noting, nil
+}
+
+// Goroutines that append at once are better off with the lead, which gathers what they
+// append under one lock, while one that waits for the log's lock pauses as if for another
+// process. So after two have met, this many appends are made with it.
+const companyAppends = 1000
+
+// meet is called when an append has found another one of this process under way.
+func (w *Writer) meet() {
+	if w.company.Load() < companyAppends/2 {
+		w.company.Store(companyAppends)
+	}
+}
+
+// part is called for each append of one record with the lead. One that is lost in a race
+// is no matter.
+func (w *Writer) part() {
+	if n := w.company.Load(); n > 0 {
+		mapping.ReleaseInt64(&w.company, n-1)
+	}
 }
 
 // loneFailed ends an append that met a memory fault. It is appended if it was committed.

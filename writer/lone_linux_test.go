@@ -30,13 +30,15 @@ func appendOne(w *writer.Writer, text string) (int64, error) {
 // how many that were.
 func fillUntilAlone(w *writer.Writer) (fills int, err error) {
 	for ; !writer.GoesAlone(w); fills++ {
-		if fills == 1000 {
+		if fills == 3000 {
 			return fills, errors.New("no append goes without the lead")
 		}
 		if _, err := appendOne(w, "fill"); err != nil {
 			return fills, err
 		}
-		time.Sleep(time.Millisecond) // until the keeper has opened the index
+		if !writer.Met(w) {
+			time.Sleep(time.Millisecond) // until the keeper has opened the index
+		}
 	}
 	return fills, nil
 }
@@ -198,6 +200,51 @@ func TestCloseWaitsForAnAppendWithoutTheLead(t *testing.T) {
 	}
 	if got := readAll(t, dir); !slices.Equal(got, append(slices.Repeat([]string{"fill"}, fills), "late")) {
 		t.Errorf("log holds %s", brief(got))
+	}
+}
+
+// Goroutines that meet use the lead from then on, and go without it again when they have
+// parted.
+func TestGoroutinesThatMeet(t *testing.T) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	if _, err := fillUntilAlone(w); err != nil {
+		t.Fatal(err)
+	}
+	held, goOn := make(chan bool), make(chan bool)
+	var once sync.Once
+	writer.SetHook(w, func(s writer.Stage) {
+		if s == writer.Staged {
+			once.Do(func() {
+				close(held)
+				<-goOn
+			})
+		}
+	})
+	var both sync.WaitGroup
+	both.Go(func() {
+		if _, err := appendOne(w, "first"); err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	both.Go(func() {
+		if _, err := appendOne(w, "second"); err != nil {
+			t.Error(err)
+		}
+	})
+	for deadline := time.Now().Add(10 * time.Second); !writer.Met(w); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the second does not meet the first")
+		}
+	}
+	close(goOn)
+	both.Wait()
+	if writer.GoesAlone(w) {
+		t.Error("goroutines that have just met go without the lead")
+	}
+	if _, err := fillUntilAlone(w); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -59,6 +59,9 @@ type Writer struct {
 	alone atomic.Bool // no other process appended since this one did; then cur is there
 	clock clock       // also advanced without the lead
 
+	// company is for how many more appends of one record goroutines use the lead (lone.go).
+	company atomic.Int64
+
 	// lead is held by the goroutine that appends for all that wait; it guards what
 	// follows. The shared lock is taken inside it.
 	lead   lead
