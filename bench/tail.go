@@ -72,13 +72,15 @@ func measureTail(s *session) error {
 	return nil
 }
 
-// fullRate returns the records a second that a worker appends at most: the median of
-// some turns, since a rate that the machine holds for a moment only would be none that
-// half of can be kept up.
+// fullRate returns the records a second that a worker appends at most, doing all that it
+// does in a turn: two looks at the clock for each record and a histogram take longer than
+// the append, and half of what can be appended without them would be more than can be
+// kept up with them. It is the median of some turns, since a rate that the machine holds
+// for a moment only would be none that half of can be kept up either.
 func (s *session) fullRate(w *proc.Worker, log string) (float64, error) {
 	var rates []float64
 	for range 5 {
-		r, err := s.ask(w, task{Job: "append", Dir: log, Size: record, For: 150 * time.Millisecond})
+		r, err := s.ask(w, task{Job: "paced-append", Dir: log, Size: record, Rate: alwaysDue, N: 500_000})
 		if err != nil {
 			return 0, err
 		}
@@ -86,6 +88,9 @@ func (s *session) fullRate(w *proc.Worker, log string) (float64, error) {
 	}
 	return stat.Median(rates), nil
 }
+
+// alwaysDue is a rate that nothing keeps up with.
+const alwaysDue = 1e12
 
 func micro(ns []float64) []float64 {
 	out := make([]float64, len(ns))
@@ -128,9 +133,10 @@ func paced(t task, do func(i int64) error) (reply, error) {
 		openloop.Record(h, shm.Now()-due)
 		return nil
 	})
+	ended := shm.Now()
 	if err != nil {
 		return reply{}, err
 	}
 	encoded, err := h.EncodeV2()
-	return reply{Records: t.N, Histogram: encoded}, err
+	return reply{Records: t.N, Began: s.Start, Ended: ended, Histogram: encoded}, err
 }
