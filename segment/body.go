@@ -46,7 +46,7 @@ func (e *TooLargeError) Error() string {
 }
 
 // Encode makes b the body of a batch of these records, which must number at
-// least one. The batch is refused, before anything is encoded, if it would be
+// least one. The batch is refused, before memory is taken for it, if it would be
 // longer than maxFrame. b keeps referring to the value of a lone plain record
 // until the next Encode or Reset.
 func (b *Body) Encode(records []Record, maxFrame int64) error {
@@ -62,12 +62,17 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 	if b.appendPlain(records, maxFrame-FrameBytes) {
 		return nil
 	}
+	// Not all are plain, or they do not fit: measured first, so that no memory is taken for
+	// what is refused, and that for the others once.
 	attrs, size, err := measure(records, maxFrame)
 	if err != nil {
 		return err
 	}
 	b.count, b.attrs, b.late = len(records), attrs, false
 	b.bytes = slices.Grow(b.scratch[:0], int(size-FrameBytes))
+	if b.scratch = b.bytes; attrs == 0 && b.appendPlain(records, maxFrame-FrameBytes) {
+		return nil
+	}
 	for i := range records {
 		b.bytes = appendRecord(b.bytes, &records[i], attrs, len(records) == 1)
 	}
@@ -77,16 +82,17 @@ func (b *Body) Encode(records []Record, maxFrame int64) error {
 }
 
 // appendPlain is Encode for several records, provided that all are plain and take no more
-// than most bytes. It reports whether that is so.
+// than most bytes, and no more than there is room for. It reports whether that is so.
 //
 // It goes through them once. Most batches are such, and to measure them before takes a
 // third of the time that it takes to encode them.
 func (b *Body) appendPlain(records []Record, most int64) bool {
 	dst := b.scratch[:0]
+	room := min(most, int64(cap(dst)))
 	for i := range records {
 		r := &records[i]
 		n := len(r.Value)
-		if !r.Plain() || int64(len(dst))+uvarintLen(uint64(n))+int64(n) > most {
+		if !r.Plain() || int64(len(dst))+uvarintLen(uint64(n))+int64(n) > room {
 			return false
 		}
 		if n < 0x80 {

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/seed27ccf144/mlog/internal/futex"
 )
@@ -13,6 +14,14 @@ const yields = 30
 
 // acquire takes the log's lock, which was not free just now.
 func (w *Writer) acquire(ctx context.Context) (repair bool, err error) {
+	// A goroutine of this process, which appends without the lead, needs a processor to go
+	// on, maybe this one.
+	for n := 0; n < yields && w.ctl.Lock.Owner() == w.slot.Number; n++ {
+		runtime.Gosched()
+	}
+	if w.ctl.Lock.TryFree(w.slot.Number) {
+		return false, nil
+	}
 	if w.syncer.inStep.Load() {
 		for range yields {
 			if w.ctl.Lock.Owner() == 0 {

@@ -50,6 +50,7 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 		return offset, waiting, nil
 	}
 	at = holding
+	mapping.ReleaseInt64(&w.within, 1)
 	w.at(stageLocked)
 	h := w.cur
 	c := h.left
@@ -57,10 +58,15 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	if !h.TailIs(c) || next.Position >= h.due.Load() || !h.HasRoom(next) ||
 		w.ctl.Active.Load() != uint64(h.Base) || w.ctl.Poison.Load() != 0 {
 		at = waiting
+		mapping.ReleaseInt64(&w.within, 0)
 		w.ctl.Lock.Release(wakeOne)
 		return offset, at, nil
 	}
 	quick := w.clock.shares()
+	if !quick { // what is hashed must be what is stored, whatever the caller does meanwhile
+		w.copied = append(w.copied[:0], value...)
+		value = w.copied
+	}
 	h.StageLone(c, next, value)
 	ns := max(w.clock.now(), h.LastTime()) // while the lines of the value are on their way
 	h.StageLoneHeader(c, value, quick, ns)
@@ -73,13 +79,13 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	h.left = next
 	mapping.ReleaseInt64(&w.keeper.end, offset+1)
 	at = released
+	mapping.ReleaseInt64(&w.within, 0)
 	w.ctl.Lock.Release(wakeOne)
 	w.at(stageReleased)
 	if w.wake.Raised() {
 		w.wake.Signal()
 	}
 	w.keeper.owe()
-	runtime.KeepAlive(w) // until here the words may not be unmapped
 	return offset, noting, nil
 }
 
@@ -105,14 +111,18 @@ func (w *Writer) part() {
 
 // loneFailed ends an append that met a memory fault. It is appended if it was committed.
 func (w *Writer) loneFailed(offset int64, at phase, err error) (int64, error) {
+	if offset >= 0 {
+		w.oweUpTo(offset + 1) // before the lock goes: who closes flushes what is owed by then
+	}
 	if at == holding {
 		w.releaseUnclean()
+		w.within.Store(0)
 	}
 	if offset < 0 {
 		return 0, err
 	}
-	w.oweUpTo(offset + 1)
 	w.wake.SignalAlways() // the flag or the lock could not be looked at
+	runtime.KeepAlive(w)  // until here the words may not be unmapped
 	return offset, nil
 }
 
@@ -128,26 +138,33 @@ func (w *Writer) awaitLone() {
 	}
 }
 
-// hasLock reports whether the log's lock is this producer's. Who cannot look at it does
-// not hold it for long: its other goroutines meet the same fault.
+// hasLock reports whether the log's lock is this producer's. If a stranger has cut the file
+// that it is in, who had it by then may still be storing to the segment.
 func (w *Writer) hasLock() (has bool) {
-	_ = fault.Run(func() error {
+	err := fault.Run(func() error {
 		has = w.ctl.Lock.Owner() == w.slot.Number
 		return nil
 	})
+	if err != nil && direct {
+		time.Sleep(time.Millisecond) // within is stored plainly, so it may come a little late
+		has = w.within.Load() != 0
+	}
 	return has
 }
 
-// giveUpSlot ends this producer. A slot that cannot be given up safely stays this
-// process's.
+// giveUpSlot ends this producer. A slot that cannot be given up safely stays taken until
+// the writer is garbage.
 func (w *Writer) giveUpSlot() {
 	if direct {
+		if w.wake != nil { // an append that is over but for its wake-up finds zeros after this
+			w.wake.Signal()
+		}
 		err := w.ctl.Leave(w.slot.Number)
 		if w.wake != nil && err == nil {
 			err = w.wake.Leave()
 		}
 		if err != nil {
-			w.opts.Logger.Warn("the producer's slot stays taken until the process ends", "log", string(w.dir), "error", err)
+			w.opts.Logger.Warn("the producer's slot stays taken for a while", "log", string(w.dir), "error", err)
 			return
 		}
 	}

@@ -59,6 +59,9 @@ type Writer struct {
 	alone atomic.Bool // no other process appended since this one did; then cur is there
 	clock clock       // also advanced without the lead
 
+	copied []byte       // a value, between its look by lone and the segment
+	within atomic.Int64 // 1: lone has the lock; for who closes a log whose lock is gone
+
 	// company is for how many more appends of one record goroutines use the lead (lone.go).
 	company atomic.Int64
 
