@@ -8,6 +8,9 @@
  * lock.pml shows them to be; that the holder of a free slot is dead is what the lock's
  * takeover goes by.
  *
+ * The lock is given back unclean, since the slot may be one that a dead producer held it
+ * with; repair is lock.pml's and is left out here.
+ *
  * Holds: never two owners; when awaitLone is over this producer appends nothing more;
  *   who is given the slot does not find the lock to be his; nobody waits for ever.
  */

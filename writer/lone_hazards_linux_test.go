@@ -4,13 +4,17 @@ package writer_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
@@ -193,5 +197,100 @@ func TestValueChangesInAnAppendWithoutTheLead(t *testing.T) {
 	<-stopped
 	if got := readAll(t, dir); len(got) < appends {
 		t.Errorf("%d records of %d can be read", len(got), appends)
+	}
+}
+
+// A consumer that sleeps is woken by an append without the lead.
+func TestAppendWithoutTheLeadWakes(t *testing.T) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	fills, err := fillUntilAlone(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := reader.NewSource(dir, readMeta(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	r, err := reader.NewReader(src, reader.Options{From: int64(fills), Until: reader.Unbounded})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	came := make(chan error, 1)
+	go func() {
+		var rec segment.Record
+		came <- r.Next(context.Background(), &rec)
+	}()
+	time.Sleep(100 * time.Millisecond)
+	began := time.Now()
+	if _, err := appendOne(w, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-came; err != nil {
+		t.Error(err)
+	}
+	if slept := time.Since(began); slept > time.Second { // the bound of its sleep is two
+		t.Errorf("the consumer slept on for %v", slept)
+	}
+}
+
+// After a sync that failed an append without the lead fails as any does.
+func TestPoisonedAppendWithoutTheLead(t *testing.T) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	if _, err := fillUntilAlone(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.BreakSync(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SyncAll(context.Background()); err == nil {
+		t.Fatal("the broken sync succeeded")
+	}
+	before := len(readAll(t, dir))
+	if _, err := appendOne(w, "x"); !errors.Is(err, control.ErrSyncFailed) {
+		t.Errorf("an append after a failed sync gave %v", err)
+	}
+	if got := readAll(t, dir); len(got) != before {
+		t.Errorf("%d records where %d were", len(got), before)
+	}
+}
+
+// A producer dies with the lock, having committed or not, and the next one, which is given
+// its slot, cannot be opened. Who appends without the lead must not take the lock for one
+// that was given back as it should be: the tail is as he left it, and behind the truth.
+func TestAppendWithoutTheLeadAfterAnOpenThatFailed(t *testing.T) {
+	for _, stage := range []string{"committed", "staged"} {
+		t.Run(stage, func(t *testing.T) {
+			dir := newLog(t)
+			w := openWriter(t, dir)
+			if _, err := fillUntilAlone(w); err != nil {
+				t.Fatal(err)
+			}
+			c := startChild(t, nil, "hold", string(dir), stage, "hang", "c", "d")
+			c.expect("held")
+			c.kill()
+			seen := readAll(t, dir)
+			stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+				if c.Path == dir.Wake() && c.Op == "open" {
+					return &os.PathError{Op: "open", Path: c.Path, Err: syscall.EMFILE}
+				}
+				return do()
+			})
+			failed, err := tryOpen(t, dir)
+			stop()
+			if err == nil {
+				failed.Close()
+				t.Fatal("it was opened")
+			}
+			if _, err := appendOne(w, "e"); err != nil {
+				t.Fatal(err)
+			}
+			if got := readAll(t, dir); !slices.Equal(got, append(seen, "e")) {
+				t.Errorf("a reader saw %s, and then %s", brief(seen), brief(got))
+			}
+		})
 	}
 }

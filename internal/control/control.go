@@ -249,7 +249,8 @@ func (c *Control) CheckPoison() error {
 // gives up its slot. From then on nothing that this process stores in the words of c
 // reaches the file. Until then its goroutines may have taken Lock, without doing
 // anything under it: if one has it just now, it is given back here, as that one's own
-// way to do so leads nowhere any more.
+// way to do so leads nowhere any more. It is given back unclean, for the slot may also be
+// one that a dead producer had, holding the lock, and that this one could not repair.
 func (c *Control) Leave(slot uint32) error {
 	if err := c.m.Detach(); err != nil {
 		return err
@@ -257,7 +258,9 @@ func (c *Control) Leave(slot uint32) error {
 	lock := Lock{word: mapping.Uint32(c.apart.Bytes(), offLock)}
 	_ = fault.Run(func() error { // if it faults the file was cut, and there is no lock to give back
 		if lock.Owner() == slot {
-			lock.Release(1)
+			lock.ReleaseUnclean(1)
+		} else {
+			lock.wake(1) // the wake-up of one who gave it back just now may have gone to the zeros
 		}
 		return nil
 	})

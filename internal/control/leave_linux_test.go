@@ -29,6 +29,12 @@ func TestLeave(t *testing.T) {
 		if got := other.Lock.Owner(); got != want {
 			t.Errorf("the lock was %d's, and is %d's after 1 has left", owner, got)
 		}
+		if owner == 1 {
+			if ok, repair := other.Lock.Try(2); !ok || !repair {
+				t.Errorf("the lock that was given back for 1: got %v, to repair %v", ok, repair)
+			}
+			other.Lock.Release(1)
+		}
 		if !leaver.Lock.TryFree(1) {
 			t.Error("who has left cannot take his own lock, and so would wait")
 		}

@@ -76,6 +76,8 @@ func (l *Lock) Release(wake int) {
 	}
 }
 
+func (l *Lock) wake(n int) { futex.Wake(l.word, n) }
+
 // ReleaseUnclean gives it back and has the next holder repair.
 func (l *Lock) ReleaseUnclean(wake int) {
 	if l.word.Swap(unclean)&contended != 0 {
