@@ -34,6 +34,7 @@ type keeper struct {
 	// ahead is how many bytes ahead of the tail pages are made ready.
 	ahead atomic.Int64
 
+	atOnce   int            // the loop's: how many segments retention drops at once; 0: the least
 	early    sync.WaitGroup // see early.go
 	flushing atomic.Bool    // flushFull is at it
 

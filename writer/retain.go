@@ -9,8 +9,12 @@ import (
 
 // dropsAtOnce bounds how long the keeper's other work has to wait for retention:
 // each segment that is dropped costs some syncs, and what waits meanwhile keeps
-// files open.
-const dropsAtOnce = 8
+// files open. A keeper that is far behind takes twice as many each time: it looks through
+// the directory for each go, and that holds all that it has not dropped.
+const (
+	dropsAtOnce = 8
+	mostAtOnce  = 1024
+)
 
 var errMoreToDrop = errors.New("there is more to drop")
 
@@ -30,17 +34,19 @@ func (k *keeper) retain() error {
 	if settings == (layout.Retention{}) {
 		return k.w.dropForgotten()
 	}
-	looks := 0
+	looks, atOnce := 0, max(dropsAtOnce, k.atOnce)
 	_, _, err = k.w.dropOldest(context.Background(), Limits{Retention: settings}, func() error {
-		if looks++; looks > dropsAtOnce+1 { // the first look is before the first segment
+		if looks++; looks > atOnce+1 { // the first look is before the first segment
 			return errMoreToDrop
 		}
 		return nil
 	})
 	if errors.Is(err, errMoreToDrop) {
+		k.atOnce = min(2*atOnce, mostAtOnce)
 		k.rolled()
 		return nil
 	}
+	k.atOnce = 0
 	return err
 }
 
