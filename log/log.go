@@ -144,10 +144,12 @@ func (l *Log) Reader(opts ReaderOptions) (r *Reader, err error) {
 // retryAtMoving calls f again if it finds the place gone that it has just looked
 // up: retention may come between. A place that the caller named stays gone.
 func retryAtMoving(p Position, f func() error) error {
-	const attempts = 100
-	for i := 1; ; i++ {
+	// A time as well as a number: while many segments are dropped one after the other, each
+	// look at a directory that holds them all takes longer than a drop.
+	const attempts, patience = 100, 5 * time.Second
+	for i, began := 1, time.Now(); ; i++ {
 		err := f()
-		if p.kind == exact || i == attempts || !errors.Is(err, ErrOutOfRange) {
+		if p.kind == exact || !errors.Is(err, ErrOutOfRange) || i >= attempts && time.Since(began) > patience {
 			return err
 		}
 	}

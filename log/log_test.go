@@ -157,7 +157,7 @@ func TestReaderAtStartWhileRetentionDropsSegments(t *testing.T) {
 	go func() {
 		defer wait.Done()
 		value := make([]byte, 20_000)
-		for range 2_000 { // where the readers are slow, retention would be left behind for ever
+		for range 20_000 { // where the readers are slow, retention would be left behind for ever
 			if ctx.Err() != nil {
 				return
 			}

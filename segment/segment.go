@@ -267,8 +267,9 @@ func (s *Segment) StageLone(c, next Cursor, value []byte) {
 }
 
 // StageLoneHeader is StageHeader for it. Either it hashes the copy in the segment, while
-// the processor still fetches the lines of that, or the value, which nobody may change meanwhile, and which is better where a
-// reader spins for the record: that takes each line again as soon as it was stored to.
+// the processor still fetches the lines of that, or the value, which nobody may change
+// meanwhile. That is better where a reader spins for the record: it takes each line again
+// as soon as it was stored to.
 func (s *Segment) StageLoneHeader(c Cursor, value []byte, hashCopy bool, timeNs int64) {
 	size := len(value)
 	length, base := int64(FrameBytes+size), uint64(s.Base+c.Count)
