@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/control"
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
@@ -32,6 +33,29 @@ func pauseAt(w *writer.Writer, stage writer.Stage) (held, goOn chan bool) {
 	return held, goOn
 }
 
+// sleepingConsumer waits for the record with this offset, which is not there, and tells when
+// it has come. When this returns it sleeps, with its flag up.
+func sleepingConsumer(t *testing.T, dir layout.Dir, offset int64) (came chan error) {
+	t.Helper()
+	src, err := reader.NewSource(dir, readMeta(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { src.Close() })
+	r, err := reader.NewReader(src, reader.Options{From: offset, Until: reader.Unbounded})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	came = make(chan error, 1)
+	go func() {
+		var rec segment.Record
+		came <- r.Next(context.Background(), &rec)
+	}()
+	time.Sleep(100 * time.Millisecond)
+	return came
+}
+
 // A consumer sleeps, and the append that it waits for has given the lock back and not come
 // to its wake-up when the writer is closed. Nobody else flushes or appends.
 func TestCloseWakesForAnAppendWithoutTheLead(t *testing.T) {
@@ -41,22 +65,7 @@ func TestCloseWakesForAnAppendWithoutTheLead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := reader.NewSource(dir, readMeta(t, dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	r, err := reader.NewReader(src, reader.Options{From: int64(fills), Until: reader.Unbounded})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	came := make(chan error, 1)
-	go func() {
-		var rec segment.Record
-		came <- r.Next(context.Background(), &rec)
-	}()
-	time.Sleep(100 * time.Millisecond) // it sleeps, with its flag up
+	came := sleepingConsumer(t, dir, int64(fills))
 	held, goOn := pauseAt(w, writer.Released)
 	appended := make(chan error, 1)
 	go func() {
@@ -208,22 +217,7 @@ func TestAppendWithoutTheLeadWakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := reader.NewSource(dir, readMeta(t, dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	r, err := reader.NewReader(src, reader.Options{From: int64(fills), Until: reader.Unbounded})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	came := make(chan error, 1)
-	go func() {
-		var rec segment.Record
-		came <- r.Next(context.Background(), &rec)
-	}()
-	time.Sleep(100 * time.Millisecond)
+	came := sleepingConsumer(t, dir, int64(fills))
 	began := time.Now()
 	if _, err := appendOne(w, "x"); err != nil {
 		t.Fatal(err)

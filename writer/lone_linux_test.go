@@ -165,13 +165,7 @@ func TestCloseWaitsForAnAppendWithoutTheLead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, goOn := make(chan bool), make(chan bool)
-	writer.SetHook(w, func(s writer.Stage) {
-		if s == writer.Staged {
-			close(held)
-			<-goOn
-		}
-	})
+	held, goOn := pauseAt(w, writer.Staged)
 	type result struct {
 		offset int64
 		err    error
