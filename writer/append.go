@@ -365,6 +365,9 @@ func (w *Writer) noteAll(r *request, others []*request, left segment.Cursor) {
 	for _, o := range others {
 		w.note(o)
 	}
+	if left.Position >= w.cur.rehearseFrom() {
+		w.rehearse(w.cur)
+	}
 	w.cur.due.Store(w.cur.nextDue(left, w.keeper.ahead.Load()))
 }
 

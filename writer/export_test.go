@@ -141,3 +141,15 @@ func TryLock(w *Writer) bool { return w.ctl.Lock.TryFree(w.slot.Number) }
 
 // Met reports whether goroutines that append have met lately.
 func Met(w *Writer) bool { return w.company.Load() > 0 }
+
+// LockOwner returns the slot number of the producer that has the log's lock; 0: nobody.
+func LockOwner(w *Writer) uint32 { return w.ctl.Lock.Owner() }
+
+// HasNextSpare reports whether w has the file mapped that its next roll will take.
+func HasNextSpare(w *Writer) bool {
+	x := w.nextSpare()
+	if x != nil {
+		x.release()
+	}
+	return x != nil
+}

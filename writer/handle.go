@@ -29,6 +29,7 @@ type handle struct {
 
 	asked      atomic.Int64 // pages before this position are ready, or asked to be
 	spareAsked atomic.Bool  // the keeper was asked for the segment after this one
+	rehearsed  atomic.Int32 // rehearsals of the roll that ends this segment; stored with the lead
 	synced     atomic.Bool  // this process synced it: its pages are no longer writable without a fault
 }
 
@@ -170,5 +171,5 @@ func (h *handle) nextDue(left segment.Cursor, ahead int64) int64 {
 	if !h.spareAsked.Load() {
 		due = min(due, h.Size/2+1)
 	}
-	return due
+	return min(due, h.rehearseFrom())
 }

@@ -97,10 +97,10 @@ func (w *Writer) stamp(f *os.File) error {
 
 // nextSpare returns the mapping of the file that the next roll will take, if this
 // process has it. The caller releases it.
-func (k *keeper) nextSpare() *mapped {
+func (w *Writer) nextSpare() *mapped {
 	for i := range layout.MostSpares {
-		if fi, err := files.Lstat(k.w.dir.SpareAt(i)); err == nil {
-			return k.w.maps.find(fi)
+		if fi, err := files.Lstat(w.dir.SpareAt(i)); err == nil {
+			return w.maps.find(fi)
 		}
 	}
 	return nil
@@ -141,7 +141,7 @@ func (k *keeper) mapSpare() {
 
 // populateNext makes the first pages of the next segment ready.
 func (k *keeper) populateNext(to int64) {
-	if x := k.nextSpare(); x != nil {
+	if x := k.w.nextSpare(); x != nil {
 		x.populate(to, k.singly())
 		x.release()
 	}
