@@ -291,8 +291,13 @@ func (s *syncer) open(base int64) error {
 // costs, and one more page fault in each process that appends. Tail and last time,
 // which the header says, recovery finds by itself. Its durable mark tells damage from a torn
 // end, and where recovery begins, so it must not stay behind for long: the first
-// two syncs, of which the second has the mark of the first, and each one after
-// fewApart others are of the whole file.
+// two syncs, of which the second has the mark of the first, and each one after fewApart
+// others write it.
+//
+// Behind the records are pages made ready for the next ones, a MiB or more. In a file
+// that is new those that write the header write them as well: blocks that were never
+// written cost a filesystem an entry in its journal, so once for many syncs is better than with
+// each. In a recycled file that would be a MiB of old bytes, for nothing.
 const (
 	fewInFull = 2
 	fewApart  = 16
@@ -302,12 +307,16 @@ const (
 func (s *syncer) flush(tail segment.Cursor, sealed bool) error {
 	s.cur.synced.Store(true)
 	var err error
-	if sealed || s.inFull < fewInFull || s.apart >= fewApart || tail.Position < s.reached {
+	header := s.apart >= fewApart
+	if sealed || s.inFull < fewInFull || tail.Position < s.reached || header && s.cur.Origin != segment.Recycled {
 		err = files.SyncData(s.cur.file)
 		s.inFull, s.apart = s.inFull+1, 0
 	} else {
-		err = files.SyncMapped(s.cur.file, s.cur.m.Bytes(), s.reached, tail.Position+segment.CommitBytes)
-		s.apart++
+		from := s.reached
+		if s.apart++; header {
+			from, s.apart = 0, 0
+		}
+		err = files.SyncMapped(s.cur.file, s.cur.m.Bytes(), from, tail.Position+segment.CommitBytes)
 	}
 	if err == nil {
 		s.reached = tail.Position
