@@ -26,7 +26,11 @@ func measureSpinning(s *session) error {
 	}
 	for i, rate := range rates {
 		l := &link{s: s, cpus: [2]int{a, b}, rate: rate, spin: true, name: fmt.Sprint("spinning", i)}
-		timings, err := l.compare(s.pairs(9, 5), viaLines, viaLog)
+		kinds := []string{viaLines, viaLog, viaBareLog}
+		if i > 0 {
+			kinds = kinds[:2]
+		}
+		timings, err := l.compare(s.pairs(9, 5), kinds...)
 		if err != nil {
 			return err
 		}
@@ -39,6 +43,9 @@ func measureSpinning(s *session) error {
 		}
 		s.add(p50)
 		s.add(p99)
+		if len(timings) > 2 {
+			s.addBareLog("spinning", "cache-line exchange", own, timings[2], raw)
+		}
 		s.curves(what, map[string]*timing{"mlog": own, "cache-line exchange": raw}, "mlog", "cache-line exchange")
 	}
 	return nil
@@ -64,7 +71,11 @@ func measureParked(s *session) error {
 		}
 		for i, rate := range rates {
 			l := &link{s: s, cpus: place.cpus, rate: rate, name: fmt.Sprint("parked", place.cpus[1], i)}
-			timings, err := l.compare(s.pairs(5, 3), viaFutex, viaLog, viaPipe)
+			kinds := []string{viaFutex, viaLog, viaPipe, viaSleepyBareLog}
+			if i > 0 {
+				kinds = kinds[:3]
+			}
+			timings, err := l.compare(s.pairs(5, 3), kinds...)
 			if err != nil {
 				return err
 			}
@@ -77,10 +88,19 @@ func measureParked(s *session) error {
 			}
 			s.add(againstRaw)
 			s.add(againstPipe)
+			if len(timings) > 3 {
+				s.addBareLog("parked", "futex exchange", own, timings[3], raw)
+			}
 			s.curves(what, map[string]*timing{"mlog": own, "futex exchange": raw, "pipe": pipe}, "mlog", "futex exchange", "pipe")
 		}
 	}
 	return nil
+}
+
+// addBareLog shows how much of a distance to the exchange, which is no log, is that of any log.
+func (s *session) addBareLog(row, exchange string, own, bare, raw *timing) {
+	s.add(report.Paired(row, "the same, p50, beside a bare log", "ns", "bare log", own.p50, bare.p50))
+	s.add(report.Paired(row, "a bare log in mlog's place, p50", "ns", exchange, bare.p50, raw.p50))
 }
 
 // A timing is what one side's latencies came to: percentiles of each round, and

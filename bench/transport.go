@@ -22,6 +22,9 @@ const (
 	viaLines = "lines" // one cache line written by one side and polled by the other
 	viaFutex = "futex" // the same, with the other side asleep in a futex call
 	viaPipe  = "pipe"  // 64 bytes written to and read from a pipe
+
+	viaBareLog       = "bare"        // see bare.go
+	viaSleepyBareLog = "bare-sleepy" // the same, with the reader asleep in a futex call
 )
 
 // messageBytes is a cache line: the least that crosses from core to core.
@@ -40,6 +43,9 @@ func (w *worker) attachJob(t task) (reply, error) {
 		viaLog: w.logEndpoint, viaPipe: pipeEndpoint,
 		viaLines: func(t task) (*endpoint, error) { return linesEndpoint(t, false) },
 		viaFutex: func(t task) (*endpoint, error) { return linesEndpoint(t, true) },
+
+		viaBareLog:       func(t task) (*endpoint, error) { return bareEndpoint(t, false) },
+		viaSleepyBareLog: func(t task) (*endpoint, error) { return bareEndpoint(t, true) },
 	}[t.Kind]
 	if open == nil {
 		return reply{}, fmt.Errorf("unknown transport %q", t.Kind)
@@ -108,11 +114,7 @@ func linesEndpoint(t task, sleeps bool) (*endpoint, error) {
 			sent++
 			shm.Uint64(line, 0).Store(sent)
 			if sleeps {
-				word.Add(1)
-				if flag.Load() != 0 {
-					flag.Store(0)
-					shm.Wake(word)
-				}
+				wakeIfAsleep(word, flag)
 			}
 			return nil
 		},
@@ -127,6 +129,14 @@ func linesEndpoint(t task, sleeps bool) (*endpoint, error) {
 			return int64(shm.Uint64(line, 8).Load()), nil
 		},
 	}, nil
+}
+
+func wakeIfAsleep(word, flag *atomic.Uint32) {
+	word.Add(1)
+	if flag.Load() != 0 {
+		flag.Store(0)
+		shm.Wake(word)
+	}
 }
 
 func sleepUntil(ready *atomic.Uint64, value uint64, word, flag *atomic.Uint32) {
