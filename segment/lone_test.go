@@ -19,7 +19,7 @@ func TestLoneRecords(t *testing.T) {
 		other.Commit(at.Position, b)
 
 		next := NextOfLone(at, len(v))
-		lone.StageLone(at, next, v)
+		lone.StageLone(at, next, v, false)
 		lone.StageLoneHeader(at, v, i%2 == 0, ns)
 		if lone.Committed(at.Position) != (lone.data[at.Position] == 0xff) {
 			t.Errorf("%d bytes: committed before they were", size)

@@ -259,12 +259,19 @@ func NextOfLone(c Cursor, size int) Cursor {
 // HasRoom reports whether the end marker still fits at next.
 func (s *Segment) HasRoom(next Cursor) bool { return next.Position+EndMarkerBytes <= s.Size }
 
-// StageLone is StageBody for a lone record; next is the cursor behind it.
-func (s *Segment) StageLone(c, next Cursor, value []byte) {
+// StageLone is StageBody for a lone record; next is the cursor behind it. Whether the next
+// commit word is zero already the caller knows.
+func (s *Segment) StageLone(c, next Cursor, value []byte, isZero bool) {
 	dst := s.data[c.Position : next.Position+CommitBytes]
-	binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
+	if !isZero {
+		binary.LittleEndian.PutUint32(dst[next.Position-c.Position:], 0)
+	}
 	copy(dst[FrameBytes:], value)
 }
+
+// Zero makes bytes behind the next commit word zero. Only the holder of the log's lock may
+// call it.
+func (s *Segment) Zero(from, to int64) { clear(s.data[from:to]) }
 
 // StageLoneHeader is StageHeader for it. Either it hashes the copy in the segment, while
 // the processor still fetches the lines of that, or the value, which nobody may change

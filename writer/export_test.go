@@ -153,3 +153,6 @@ func HasNextSpare(w *Writer) bool {
 	}
 	return x != nil
 }
+
+// Zeros returns the position up to which w takes the bytes behind the tail for zero.
+func Zeros(w *Writer) int64 { return w.cur.zeros }

@@ -67,7 +67,7 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 		w.copied = append(w.copied[:0], value...)
 		value = w.copied
 	}
-	h.StageLone(c, next, value)
+	h.StageLone(c, next, value, h.isZeroAhead(next, w.ctl.Takeovers.Load()))
 	ns := max(w.clock.now(), h.LastTime()) // while the lines of the value are on their way
 	h.StageLoneHeader(c, value, quick, ns)
 	h.SetLastTime(ns)
@@ -77,6 +77,9 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	w.at(stageCommitted)
 	h.SetTail(next)
 	h.left = next
+	if !quick {
+		h.zeroAhead(next, next.Position-c.Position, w.ctl.Takeovers.Load())
+	}
 	mapping.ReleaseInt64(&w.keeper.end, offset+1)
 	at = released
 	mapping.ReleaseInt64(&w.within, 0)

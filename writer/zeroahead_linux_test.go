@@ -1,0 +1,130 @@
+//go:build !race
+
+package writer_test
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
+	"github.com/seed27ccf144/mlog/internal/seam"
+	"github.com/seed27ccf144/mlog/segment"
+	"github.com/seed27ccf144/mlog/writer"
+)
+
+// activeSegment maps the segment that is appended to.
+func activeSegment(t *testing.T, dir layout.Dir) *segment.Segment {
+	t.Helper()
+	bases, err := dir.Segments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return logtest.MapSegment(t, dir, bases[len(bases)-1])
+}
+
+// In a file full of an earlier life's bytes each append leaves a zero behind it, whether it
+// stores that itself or relies on those that the one before left.
+func TestZerosBehindTheTail(t *testing.T) {
+	dir, w := cappedLog(t)
+	if _, err := fillUntilAlone(w); err != nil {
+		t.Fatal(err)
+	}
+	s := activeSegment(t, dir)
+	if end := s.Tail().Position; s.LastNonZero(end, s.Size) <= end {
+		t.Fatal("nothing is behind the tail anyway")
+	}
+	relied := 0
+	for i := range 100 { // so few that the clock is read for each: see lone
+		text := strings.Repeat("x", 1+i*3%120)
+		next := segment.NextOfLone(s.Tail(), len(text)).Position
+		alone := writer.GoesAlone(w)
+		if alone && next < writer.Zeros(w) {
+			relied++
+		}
+		if _, err := appendOne(w, text); err != nil {
+			t.Fatal(err)
+		}
+		tail := s.Tail().Position
+		if tail != next {
+			t.Fatalf("record %d ends at %d, want %d", i, tail, next)
+		}
+		if s.Committed(tail) {
+			t.Fatalf("behind record %d is no zero", i)
+		}
+		if zeros := writer.Zeros(w); alone && zeros < tail+segment.FrameBytes {
+			t.Fatalf("record %d, at %d, leaves zeros up to %d only", i, tail, zeros)
+		} else if alone && s.LastNonZero(tail, zeros) > tail {
+			t.Fatalf("not all bytes from %d to %d are zero", tail, zeros)
+		}
+	}
+	if relied < 50 {
+		t.Errorf("%d appends of 100 relied on zeros that were there", relied)
+	}
+}
+
+// One producer leaves zeros behind the tail. Another one begins a record there and dies; a
+// third repairs, and then cannot append either. The tail is where it was, the lock is free,
+// and the bytes of the dead one's record are where the first one's next commit word will be.
+func TestZerosAreNotReliedOnAfterARepair(t *testing.T) {
+	for before := range 4 { // so the zeros end at different places
+		t.Run(strconv.Itoa(before), func(t *testing.T) { zerosAfterARepair(t, 2+before) })
+	}
+}
+
+func zerosAfterARepair(t *testing.T, before int) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	mustAppend(t, w, big("a"))
+	fills, err := fillUntilAlone(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append([]string{big("a")}, slices.Repeat([]string{"fill"}, fills)...)
+	for range before {
+		if _, err := appendOne(w, "one by one"); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "one by one")
+	}
+	s := activeSegment(t, dir)
+	tail := s.Tail()
+
+	dead := startChild(t, nil, "hold", string(dir), "staged", "hang", strings.Repeat("\xff", 2000))
+	dead.expect("held")
+	dead.kill()
+	third := openWriter(t, dir)
+	stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+		if c.Path == dir.Unfinished() || c.Op == "rename" {
+			return syscall.ENOSPC
+		}
+		return do()
+	})
+	if _, err := third.Append(t.Context(), values(strings.Repeat("d", 60_000))); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the third producer's append: %v, want a full disk", err)
+	}
+	stop()
+
+	text := func(i int) string { return strings.Repeat("x", 1+i%2*100) }
+	next := segment.NextOfLone(tail, len(text(0)))
+	if s.Tail() != tail || writer.LockOwner(w) != 0 || !s.Committed(next.Position) || next.Position >= writer.Zeros(w) || !writer.GoesAlone(w) {
+		t.Fatalf("tail %v, was %v; lock of %d; zeros up to %d: this tests something else", s.Tail(), tail, writer.LockOwner(w), writer.Zeros(w))
+	}
+	for i := range 25 { // the dead one's record is about as long as these together; they are long and short in turns
+		if _, err := appendOne(w, text(i)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, text(i))
+		if s.Tail() != next || s.Committed(next.Position) {
+			t.Errorf("after append %d the tail is %v, want %v, with a zero", i, s.Tail(), next)
+		}
+		next = segment.NextOfLone(next, len(text(i+1)))
+	}
+	if got := readAll(t, dir); !slices.Equal(got, want) {
+		t.Errorf("the log holds %s, want %s", brief(got), brief(want))
+	}
+}
