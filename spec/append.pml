@@ -11,6 +11,11 @@
  * The lock is one step here: lock.pml shows that it is one owner's at a time, and
  * that the next one after a death knows of it.
  *
+ * With AHEAD each append leaves zeros behind it, and the next one of the same producer
+ * relies on them if the tail is where it left it and nobody has repaired meanwhile
+ * (writer/zeroahead.go). GIVES_UP are those who find, after a repair, that they cannot
+ * append: a full disk.
+ *
  * Holds:  a reader gets what was committed, once, in order, whole, and never meets
  *         bytes that do not verify; what was committed is never written again; the
  *         tail is a place between two batches and never ahead; an acknowledged
@@ -29,15 +34,24 @@
 #ifndef BATCHES
 #define BATCHES 1               /* that one holder of the lock writes, as the lead for others */
 #endif
+#ifndef APPENDS
+#define APPENDS 1               /* that each makes, one after the other */
+#endif
+#ifndef AHEAD
+#define AHEAD 0                 /* words that are made zero behind the tail */
+#endif
+#ifndef GIVES_UP
+#define GIVES_UP 0
+#endif
 #ifndef READERS
 #define READERS 1
 #endif
 
 #define me _pid                 /* init is 0, producers follow */
 #ifdef BREAK_FAIL_COMMITTED
-#define ALL (PRODUCERS * BATCHES + FAULTS)
+#define ALL (PRODUCERS * BATCHES * APPENDS + FAULTS)
 #else
-#define ALL (PRODUCERS * BATCHES)
+#define ALL (PRODUCERS * BATCHES * APPENDS)
 #endif
 #define WORDS (5 * ALL + 1)
 #define GARBAGE 4               /* could be a length */
@@ -51,6 +65,7 @@ byte owner;                     /* of the lock: process, or 0 */
 bool unclean;                   /* given back by one who could not finish */
 bool killed[PRODUCERS + 1], gone[PRODUCERS + 1];
 byte deaths, faults, over;
+byte repairs, gaveUp;
 
 byte truth[ALL + 1];            /* values in the order of their commits */
 byte count, end;                /* how many; position behind the last */
@@ -85,6 +100,9 @@ inline store_tail(p, c) {
 
 proctype Producer() {
 	byte pos, cnt, size, val, n;
+#if AHEAD > 0
+	byte left, zeros, known;        /* the tail, where zeros end, and the repairs, as it left them */
+#endif
 
 	{
 		skip;
@@ -99,6 +117,7 @@ repair:	skip;	skip; /* repairSegment: on from the tail, over what is committed *
 		skip;
 #else
 		d_step {
+			repairs = repairs + (AHEAD > 0);
 			pos = tailPos;
 			cnt = tailCount;
 			do
@@ -110,6 +129,12 @@ repair:	skip;	skip; /* repairSegment: on from the tail, over what is committed *
 			od
 		};
 		atomic { store_tail(pos, cnt) };
+#endif
+#if GIVES_UP > 0
+		if
+		:: atomic { gaveUp < GIVES_UP -> gaveUp++; owner = 0; goto out }
+		:: true
+		fi;
 #endif
 
 append:		/* place */
@@ -130,7 +155,16 @@ append:		/* place */
 		};
 
 		/* Stage */
-#if !defined(BREAK_ZERO) && !defined(BREAK_ZERO_LATE)
+#if AHEAD > 0
+		if
+#ifdef BREAK_AHEAD_REPAIR
+		:: atomic { pos == left && pos + size < zeros -> skip }
+#else
+		:: atomic { pos == left && pos + size < zeros && known == repairs -> skip }
+#endif
+		:: else -> atomic { store(pos + size, 0) }
+		fi;
+#elif !defined(BREAK_ZERO) && !defined(BREAK_ZERO_LATE)
 		atomic { store(pos + size, 0) };
 #endif
 #ifdef BREAK_COMMIT_FIRST
@@ -162,7 +196,7 @@ append:		/* place */
 #ifdef BREAK_FAIL_COMMITTED
 			atomic { owner = 0; unclean = true; goto again }
 #else
-			atomic { owner = 0; unclean = true; goto done }
+			atomic { owner = 0; unclean = true; n++; goto done }
 #endif
 		:: true
 		fi;
@@ -176,18 +210,37 @@ append:		/* place */
 #elif !defined(BREAK_TAIL_FIRST)
 		atomic { store_tail(pos + size, cnt + 1) };
 #endif
+#if AHEAD > 0
+		atomic { left = pos + size; zeros = left + 1 };
+		do
+		:: atomic { zeros < WORDS && zeros <= left + AHEAD -> store(zeros, 0); zeros++ }
+		:: else -> break
+		od;
+		atomic { known = repairs };
+#endif
 		atomic {
 			n++;
 			if
-			:: n < BATCHES -> goto append
+			:: n % BATCHES != 0 -> goto append
 			:: else
 			fi
 		};
 		atomic { owner = 0 };
-done:		assert(truth[cnt] == val)       /* acknowledged */
+done:		assert(truth[cnt] == val);      /* acknowledged */
+#if APPENDS > 1
+		if
+		:: n < BATCHES * APPENDS && n > 0 -> goto again
+		:: else
+		fi;
+#endif
+out:		skip
 
 	} unless { atomic { killed[me] -> gone[me] = true } };
-	atomic { pos = 0; cnt = 0; size = 0; val = 0; n = 0; over++ }
+	atomic { pos = 0; cnt = 0; size = 0; val = 0; n = 0;
+#if AHEAD > 0
+		left = 0; zeros = 0; known = 0;
+#endif
+		over++ }
 }
 
 proctype Reader() {
