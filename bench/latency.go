@@ -71,11 +71,11 @@ func measureParked(s *session) error {
 		}
 		for i, rate := range rates {
 			l := &link{s: s, cpus: place.cpus, rate: rate, name: fmt.Sprint("parked", place.cpus[1], i)}
-			kinds := []string{viaFutex, viaLog, viaPipe, viaSleepyBareLog}
+			kinds, pairs := []string{viaFutex, viaLog, viaPipe, viaSleepyBareLog}, s.pairs(5, 3)
 			if i > 0 {
-				kinds = kinds[:3]
+				kinds, pairs = kinds[:3], s.pairs(3, 3)
 			}
-			timings, err := l.compare(s.pairs(5, 3), kinds...)
+			timings, err := l.compare(pairs, kinds...)
 			if err != nil {
 				return err
 			}

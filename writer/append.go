@@ -78,9 +78,9 @@ func (w *Writer) Append(ctx context.Context, records []segment.Record) (base int
 // one producer would cost more.
 func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset int64, err error) {
 	if len(record.Value) > maxLedBytes || !record.Plain() {
-		return w.appendAlone(ctx, record)
+		return w.appendEncoded(ctx, record)
 	}
-	if direct && w.alone.Load() && w.company.Load() == 0 && !w.lead.isHeld() {
+	if direct && w.undisturbed.Load() && w.company.Load() == 0 && !w.lead.isHeld() {
 		offset, at, err := w.lone(record.Value)
 		if at == noting {
 			return offset, nil
@@ -91,7 +91,7 @@ func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset 
 	}
 	if !w.lead.try() {
 		w.meet()
-		return w.appendAlone(ctx, record)
+		return w.appendEncoded(ctx, record)
 	}
 	w.part()
 	r := &w.own
@@ -102,11 +102,11 @@ func (w *Writer) AppendOne(ctx context.Context, record *segment.Record) (offset 
 	return offset, err
 }
 
-// appendAlone is AppendOne by Append. It is not part of it because its room on the
+// appendEncoded is AppendOne by Append. It is not part of it because its room on the
 // stack would cost every append.
 //
 //go:noinline
-func (w *Writer) appendAlone(ctx context.Context, record *segment.Record) (offset int64, err error) {
+func (w *Writer) appendEncoded(ctx context.Context, record *segment.Record) (offset int64, err error) {
 	one := [1]segment.Record{*record}
 	return w.Append(ctx, one[:])
 }
@@ -159,7 +159,7 @@ func (w *Writer) round(ctx context.Context, r *request, plain *segment.Record) (
 	defer fault.Recover(fault.Guard(), &err)
 	w.phase = waiting
 	if plain != nil {
-		if err := r.body.EncodePlain(plain.Value, w.alone.Load(), w.MaxFrame()); err != nil {
+		if err := r.body.EncodePlain(plain.Value, w.undisturbed.Load(), w.MaxFrame()); err != nil {
 			return err
 		}
 	}
@@ -321,9 +321,9 @@ func (w *Writer) setCurrent(h *handle) {
 // stores is the protocol: next commit word zero, batch, last time, commit word,
 // tail.
 func (w *Writer) place(r *request) {
-	c, alone := w.cur.tail()
-	if alone != w.alone.Load() {
-		w.alone.Store(alone)
+	c, undisturbed := w.cur.tail()
+	if undisturbed != w.undisturbed.Load() {
+		w.undisturbed.Store(undisturbed)
 	}
 	if w.cur.Committed(c.Position) {
 		// The tail is behind the truth although its last writer lived: somebody

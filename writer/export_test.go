@@ -126,12 +126,12 @@ func dataOf(f *os.File) string {
 // GoesAlone reports whether the next append of one record is made without the lead, if
 // nobody comes in between.
 func GoesAlone(w *Writer) bool {
-	return direct && w.alone.Load() && w.company.Load() == 0 && segment.NextOfLone(w.cur.left, 1<<10).Position < w.cur.due.Load()
+	return direct && w.undisturbed.Load() && w.company.Load() == 0 && segment.NextOfLone(w.cur.left, 1<<10).Position < w.cur.due.Load()
 }
 
-// AppendAlone is what an append comes to that looked at w, and that it is open, before
+// AppendLate is what an append comes to that looked at w, and that it is open, before
 // w was closed. It reports whether it appended.
-func AppendAlone(w *Writer, value []byte) (appended bool, err error) {
+func AppendLate(w *Writer, value []byte) (appended bool, err error) {
 	offset, at, err := w.lone(value)
 	return offset >= 0 || at != waiting, err
 }

@@ -143,7 +143,7 @@ func (h *handle) indexHeader() index.Header {
 }
 
 // tail returns the segment's tail, and whether it is as this process left it.
-func (h *handle) tail() (c segment.Cursor, alone bool) {
+func (h *handle) tail() (c segment.Cursor, undisturbed bool) {
 	if c := h.left; c.Position != 0 && h.TailIs(c) {
 		return c, true
 	}

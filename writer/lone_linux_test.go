@@ -260,7 +260,7 @@ func TestAppendThatComesToTheLockAfterClose(t *testing.T) {
 		t.Fatalf("the new producer has slot %d and not the old one's, so this tests something else", slot)
 	}
 	late := func() {
-		if appended, err := writer.AppendAlone(w, []byte("late")); appended || err != nil {
+		if appended, err := writer.AppendLate(w, []byte("late")); appended || err != nil {
 			t.Errorf("the late append appended: %v, %v", appended, err)
 		}
 	}

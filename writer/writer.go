@@ -55,9 +55,9 @@ type Writer struct {
 	maps   maps
 
 	// Guarded by the log's lock, and changed with the lead besides.
-	cur   *handle     // the active segment as this process last saw it; nil if none
-	alone atomic.Bool // no other process appended since this one did; then cur is there
-	clock clock       // also advanced without the lead
+	cur         *handle     // the active segment as this process last saw it; nil if none
+	undisturbed atomic.Bool // no other process appended since this one did; then cur is there
+	clock       clock       // also advanced without the lead
 
 	copied []byte       // a value, between its look by lone and the segment
 	within atomic.Int64 // 1: lone has the lock; for who closes a log whose lock is gone
