@@ -11,8 +11,8 @@
  * The lock is one step here: lock.pml shows that it is one owner's at a time, and
  * that the next one after a death knows of it.
  *
- * With AHEAD each append leaves zeros behind it, and the next one of the same producer
- * relies on them if the tail is where it left it and nobody has repaired meanwhile
+ * With AHEAD each append leaves zeros behind it, and the next one of the same producer,
+ * if the tail is where it left it, looks there and stores a zero only where there is none
  * (writer/zeroahead.go). GIVES_UP are those who find, after a repair, that they cannot
  * append: a full disk.
  *
@@ -65,7 +65,7 @@ byte owner;                     /* of the lock: process, or 0 */
 bool unclean;                   /* given back by one who could not finish */
 bool killed[PRODUCERS + 1], gone[PRODUCERS + 1];
 byte deaths, faults, over;
-byte repairs, gaveUp;
+byte gaveUp;
 
 byte truth[ALL + 1];            /* values in the order of their commits */
 byte count, end;                /* how many; position behind the last */
@@ -101,7 +101,7 @@ inline store_tail(p, c) {
 proctype Producer() {
 	byte pos, cnt, size, val, n;
 #if AHEAD > 0
-	byte left, zeros, known;        /* the tail, where zeros end, and the repairs, as it left them */
+	byte left, zeros;       /* the tail, and where zeros end, as it left them */
 #endif
 
 	{
@@ -117,7 +117,6 @@ repair:	skip;	skip; /* repairSegment: on from the tail, over what is committed *
 		skip;
 #else
 		d_step {
-			repairs = repairs + (AHEAD > 0);
 			pos = tailPos;
 			cnt = tailCount;
 			do
@@ -157,10 +156,10 @@ append:		/* place */
 		/* Stage */
 #if AHEAD > 0
 		if
-#ifdef BREAK_AHEAD_REPAIR
+#ifdef BREAK_AHEAD
 		:: atomic { pos == left && pos + size < zeros -> skip }
 #else
-		:: atomic { pos == left && pos + size < zeros && known == repairs -> skip }
+		:: atomic { pos == left && pos + size < zeros && mem[pos + size] == 0 -> skip }
 #endif
 		:: else -> atomic { store(pos + size, 0) }
 		fi;
@@ -216,7 +215,6 @@ append:		/* place */
 		:: atomic { zeros < WORDS && zeros <= left + AHEAD -> store(zeros, 0); zeros++ }
 		:: else -> break
 		od;
-		atomic { known = repairs };
 #endif
 		atomic {
 			n++;
@@ -238,7 +236,7 @@ out:		skip
 	} unless { atomic { killed[me] -> gone[me] = true } };
 	atomic { pos = 0; cnt = 0; size = 0; val = 0; n = 0;
 #if AHEAD > 0
-		left = 0; zeros = 0; known = 0;
+		left = 0; zeros = 0;
 #endif
 		over++ }
 }

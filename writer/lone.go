@@ -17,9 +17,9 @@ import (
 //
 // The order of the stores is that of a round. Whatever is in the way (somebody leads or
 // queues, another process appended, a roll, news for the index) is left to a round. It does
-// not look whether the next commit word is zero: this producer stored that when it stored
+// not look whether its own commit word is still zero: this producer stored that when it stored
 // the tail, which is as it left it. A look would wait for a line that a reader who spins
-// has taken.
+// has taken. The next one's it need not store where it is zero already (zeroahead.go).
 //
 // What the lead gave for nothing is that whoever closes the writer knew that no append
 // was under way. Now a goroutine may be anywhere between its look at the writer and the
@@ -67,7 +67,7 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 		w.copied = append(w.copied[:0], value...)
 		value = w.copied
 	}
-	h.StageLone(c, next, value, h.isZeroAhead(next, w.ctl.Takeovers.Load()))
+	h.StageLone(c, next, value, h.isZeroAhead(next))
 	ns := max(w.clock.now(), h.LastTime()) // while the lines of the value are on their way
 	h.StageLoneHeader(c, value, quick, ns)
 	h.SetLastTime(ns)
@@ -78,7 +78,7 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	h.SetTail(next)
 	h.left = next
 	if !quick {
-		h.zeroAhead(next, next.Position-c.Position, w.ctl.Takeovers.Load())
+		h.zeroAhead(next, next.Position-c.Position)
 	}
 	mapping.ReleaseInt64(&w.keeper.end, offset+1)
 	at = released

@@ -38,13 +38,13 @@ func TestZerosBehindTheTail(t *testing.T) {
 	if end := s.Tail().Position; s.LastNonZero(end, s.Size) <= end {
 		t.Fatal("nothing is behind the tail anyway")
 	}
-	relied := 0
+	found := 0
 	for i := range 100 { // so few that the clock is read for each: see lone
 		text := strings.Repeat("x", 1+i*3%120)
 		next := segment.NextOfLone(s.Tail(), len(text)).Position
 		alone := writer.GoesAlone(w)
 		if alone && next < writer.Zeros(w) {
-			relied++
+			found++
 		}
 		if _, err := appendOne(w, text); err != nil {
 			t.Fatal(err)
@@ -62,21 +62,21 @@ func TestZerosBehindTheTail(t *testing.T) {
 			t.Fatalf("not all bytes from %d to %d are zero", tail, zeros)
 		}
 	}
-	if relied < 50 {
-		t.Errorf("%d appends of 100 relied on zeros that were there", relied)
+	if found < 50 {
+		t.Errorf("%d appends of 100 found zeros where theirs would be", found)
 	}
 }
 
 // One producer leaves zeros behind the tail. Another one begins a record there and dies; a
 // third repairs, and then cannot append either. The tail is where it was, the lock is free,
 // and the bytes of the dead one's record are where the first one's next commit word will be.
-func TestZerosAreNotReliedOnAfterARepair(t *testing.T) {
+func TestZerosThatAreNoneAnyMore(t *testing.T) {
 	for before := range 4 { // so the zeros end at different places
-		t.Run(strconv.Itoa(before), func(t *testing.T) { zerosAfterARepair(t, 2+before) })
+		t.Run(strconv.Itoa(before), func(t *testing.T) { zerosThatAreNone(t, 2+before) })
 	}
 }
 
-func zerosAfterARepair(t *testing.T, before int) {
+func zerosThatAreNone(t *testing.T, before int) {
 	dir := newLog(t)
 	w := openWriter(t, dir)
 	mustAppend(t, w, big("a"))

@@ -86,14 +86,10 @@ type Control struct {
 	// that error is returned to anybody and never cleared.
 	Poison *atomic.Uint32
 
-	// Takeovers counts repairs, after deaths mostly. The holder of Lock counts one up
-	// before he repairs: so who finds it as it was knows that nobody has left anything
-	// half done meanwhile.
-	Takeovers *atomic.Uint64
-
 	// Counters, for information only.
-	Rolls *atomic.Uint64
-	Syncs *atomic.Uint64
+	Takeovers *atomic.Uint64 // repairs, after deaths mostly
+	Rolls     *atomic.Uint64
+	Syncs     *atomic.Uint64
 
 	m        *mapping.Map
 	apart    *mapping.Map // of a producer: a second mapping, for Leave
