@@ -12,9 +12,8 @@ import (
 	"github.com/seed27ccf144/mlog/writer"
 )
 
-// heldWithoutName returns how many files of the log this process has open that have
-// been removed.
-func heldWithoutName(t *testing.T, dir layout.Dir) (held int) {
+// heldFiles returns which of the log's files this process has open.
+func heldFiles(t *testing.T, dir layout.Dir) (held []string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
@@ -22,7 +21,19 @@ func heldWithoutName(t *testing.T, dir layout.Dir) (held int) {
 	}
 	for _, link := range links {
 		to, err := os.Readlink(link) // fails for the one that the listing had
-		if err == nil && strings.HasPrefix(to, string(dir)) && strings.HasSuffix(to, " (deleted)") {
+		if err == nil && strings.HasPrefix(to, string(dir)) {
+			held = append(held, to)
+		}
+	}
+	return held
+}
+
+// heldWithoutName returns how many files of the log this process has open that have
+// been removed.
+func heldWithoutName(t *testing.T, dir layout.Dir) (held int) {
+	t.Helper()
+	for _, name := range heldFiles(t, dir) {
+		if strings.HasSuffix(name, " (deleted)") {
 			held++
 		}
 	}

@@ -54,6 +54,16 @@ func appendRow(t *testing.T, dir layout.Dir, w *writer.Writer) {
 	}
 }
 
+// activeSegment maps the segment that is appended to.
+func activeSegment(t *testing.T, dir layout.Dir) *segment.Segment {
+	t.Helper()
+	bases, err := dir.Segments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return logtest.MapSegment(t, dir, bases[len(bases)-1])
+}
+
 func origins(t *testing.T, dir layout.Dir) map[segment.Origin]int {
 	t.Helper()
 	count := make(map[segment.Origin]int)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -19,28 +18,31 @@ import (
 func TestSyncsOfRecycledFiles(t *testing.T) {
 	dir, w := cappedLog(t)
 	mustAppend(t, w, big("x")) // another two fit
-	bases, err := dir.Segments()
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := bases[len(bases)-1]
-	s := logtest.MapSegment(t, dir, base)
+	s := activeSegment(t, dir)
+	base := s.Base
 	if s.Origin != segment.Recycled {
 		t.Fatalf("the active segment's file was %v", s.Origin)
 	}
 	var whole, headers, parts int
+	var before int64 // the end of the records at the last sync
 	page := int64(os.Getpagesize())
 	defer seam.Watch(string(dir), func(c seam.Call, do func() error) error {
 		// By its name a file may be known from an earlier life.
-		switch end := s.Tail().Position; {
+		end := s.Tail().Position
+		switch {
 		case c.Op == "fdatasync" && !strings.HasSuffix(c.Path, ".idx"):
 			whole++
-		case c.Op == "msync" && c.To > (end+segment.CommitBytes+page-1)&^(page-1):
-			t.Errorf("bytes %d to %d were synced, and the records end at %d", c.From, c.To, end)
-		case c.Op == "msync" && c.From == 0:
-			headers++
+			before = end
 		case c.Op == "msync":
-			parts++
+			if c.From > before || c.To != (end+segment.CommitBytes+page-1)&^(page-1) {
+				t.Errorf("bytes %d to %d were synced; the records begin at %d at the latest, and end at %d", c.From, c.To, before, end)
+			}
+			before = end
+			if c.From == 0 {
+				headers++
+			} else {
+				parts++
+			}
 		}
 		return do()
 	})()

@@ -3,29 +3,19 @@
 package writer_test
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/seed27ccf144/mlog/internal/layout"
-	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
-
-// activeSegment maps the segment that is appended to.
-func activeSegment(t *testing.T, dir layout.Dir) *segment.Segment {
-	t.Helper()
-	bases, err := dir.Segments()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return logtest.MapSegment(t, dir, bases[len(bases)-1])
-}
 
 // In a file full of an earlier life's bytes each append leaves a zero behind it, whether it
 // stores that itself or relies on those that the one before left.
@@ -65,6 +55,40 @@ func TestZerosBehindTheTail(t *testing.T) {
 	if found < 50 {
 		t.Errorf("%d appends of 100 found zeros where theirs would be", found)
 	}
+}
+
+// Whatever a stranger stores behind the tail is overwritten by the next append.
+func TestZerosThatAStrangerHasOverwritten(t *testing.T) {
+	dir := newLog(t)
+	w := openWriter(t, dir)
+	if _, err := fillUntilAlone(w); err != nil {
+		t.Fatal(err)
+	}
+	s := activeSegment(t, dir)
+	for i := range 20 {
+		if !writer.GoesAlone(w) {
+			t.Fatal("an append does not go alone, so this tests something else")
+		}
+		if _, err := appendOne(w, "one by one"); err != nil {
+			t.Fatal(err)
+		}
+		if s.Committed(s.Tail().Position) {
+			t.Fatalf("behind record %d is no zero", i)
+		}
+		junk := bytes.Repeat([]byte{0xff}, 400)
+		if err := writeInto(dir.Segment(s.Base), junk, s.Tail().Position+8); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func writeInto(path string, data []byte, position int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, position)
+	return errors.Join(err, f.Close())
 }
 
 // One producer leaves zeros behind the tail. Another one begins a record there and dies; a
