@@ -22,9 +22,11 @@ import (
 // after each: a record that is to survive a power cut by itself needs one such
 // call. Those who wait at the same time may share it.
 //
-// The log is full, so its files, too, were written before, by who then appends durably.
-// A log that is new is measured as well: its blocks are written for the first time, which
-// costs the filesystem more.
+// The log is full: it has had more than twice what it keeps, so its files, too, were written
+// before. Who filled it appends durably as well, and had done so once before: pages that
+// came into memory by appends which nobody wanted to be durable are synced in larger pieces
+// (docs/design.md, "Durable"). A log that is new is measured besides: its blocks are written
+// for the first time, which costs the filesystem more.
 func measureDurable(s *session) error {
 	workers, err := s.startN(8)
 	if err != nil {
@@ -34,7 +36,7 @@ func measureDurable(s *session) error {
 	bare := task{Job: "limit-durable", Dir: s.path("bare"), Size: record, For: slice, Bytes: 256 << 20}
 	full := task{Job: "append-durable", Dir: s.path("log"), Size: record, Bytes: 256 << 20, Flush: true, For: slice, Many: 1}
 	fill := full
-	fill.Job, fill.N = "open", full.Bytes+full.Bytes/4
+	fill.Job, fill.N = "open", 2*full.Bytes+full.Bytes/2
 	for _, t := range []task{full, fill, {Job: "sync", Dir: full.Dir}} {
 		if _, err := s.ask(workers[0], t); err != nil {
 			return err
@@ -48,9 +50,9 @@ func measureDurable(s *session) error {
 	if err != nil {
 		return err
 	}
-	s.add(line("1 process", figures[1], figures[0]).AtLeast(0.85, "≥ 0.85"))
-	s.add(line("8 processes", figures[2], figures[0]).AtLeast(5, "≥ 5"))
-	s.add(line("64 goroutines", figures[3], figures[0]).AtLeast(30, "≥ 30"))
+	s.add(line("1 process, a full log", figures[1], figures[0]).AtLeast(0.85, "≥ 0.85"))
+	s.add(line("8 processes, a full log", figures[2], figures[0]).AtLeast(5, "≥ 5"))
+	s.add(line("64 goroutines, a full log", figures[3], figures[0]).AtLeast(30, "≥ 30"))
 	if s.options.quick {
 		return nil
 	}

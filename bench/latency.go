@@ -97,7 +97,7 @@ func measureParked(s *session) error {
 	return nil
 }
 
-// addBareLog shows how much of a distance to the exchange, which is no log, is that of any log.
+// addBareLog shows how much of the distance to the exchange, which is no log, is that of a simple one.
 func (s *session) addBareLog(row, exchange string, own, bare, raw *timing) {
 	s.add(report.Paired(row, "the same, p50, beside a bare log", "ns", "bare log", own.p50, bare.p50))
 	s.add(report.Paired(row, "a bare log in mlog's place, p50", "ns", exchange, bare.p50, raw.p50))

@@ -12,7 +12,7 @@ import (
 // 5 µs when it was made just before takes 50. A roll makes eight calls, with the log's lock
 // held. So two appends shortly before it make calls like those, which change nothing,
 // without that lock, and far enough apart for what came meanwhile to be caught up with:
-// three short stalls instead of a long one.
+// three stalls of which each is short, though together they are as long.
 
 // rehearsals is how many there are before a roll. The first is about the name that the
 // roll gives the next segment's file for the moment, the other about that file.
@@ -29,7 +29,8 @@ func (h *handle) rehearseFrom() int64 {
 }
 
 // rehearse makes the next rehearsal for the roll that ends h. Whatever it finds is no
-// matter. The caller has the lead.
+// matter: of the spare, too, which anybody may be taking for a segment just now, it reads what
+// it then throws away. The caller has the lead.
 func (w *Writer) rehearse(h *handle) {
 	if h.rehearsed.Add(1) == 1 {
 		_, _ = files.Lstat(w.dir.Unfinished())
