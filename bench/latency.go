@@ -26,11 +26,11 @@ func measureSpinning(s *session) error {
 	}
 	for i, rate := range rates {
 		l := &link{s: s, cpus: [2]int{a, b}, rate: rate, spin: true, name: fmt.Sprint("spinning", i)}
-		kinds := []string{viaLines, viaLog, viaBareLog}
+		kinds, pairs := []string{viaLines, viaLog, viaBareLog}, s.pairs(9, 5)
 		if i > 0 {
-			kinds = kinds[:2]
+			kinds, pairs = kinds[:2], s.pairs(5, 5)
 		}
-		timings, err := l.compare(s.pairs(9, 5), kinds...)
+		timings, err := l.compare(pairs, kinds...)
 		if err != nil {
 			return err
 		}
