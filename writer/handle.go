@@ -23,12 +23,10 @@ type handle struct {
 	index atomic.Pointer[indexfile.File]
 	refs  atomic.Int32
 
-	left    segment.Cursor // the tail that this process stored last; zero if it stored none; guarded by the log's lock
-	zeros   int64          // the bytes from the tail to here are zero (zeroahead.go); guarded by the log's lock
-	repairs uint64         // unless this is not the number of repairs any more
-
-	noted int64        // stretch of the index that was noted last; guarded by the lead
-	due   atomic.Int64 // appends before this position are no news to the index or the keeper; stored with the lead
+	left  segment.Cursor // the tail that this process stored last; zero if it stored none; guarded by the log's lock
+	zeros int64          // this process stored zeros up to here (zeroahead.go); guarded by the log's lock
+	noted int64          // stretch of the index that was noted last; guarded by the lead
+	due   atomic.Int64   // appends before this position are no news to the index or the keeper; stored with the lead
 
 	asked      atomic.Int64 // pages before this position are ready, or asked to be
 	spareAsked atomic.Bool  // the keeper was asked for the segment after this one
