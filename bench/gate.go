@@ -114,14 +114,7 @@ func gateTogether(s *session, t task, job string) (side, error) {
 		return nil, err
 	}
 	t.Job, t.Many = job, 1
-	return func() (float64, error) {
-		replies, err := s.askAll(workers, t)
-		if err != nil {
-			return 0, err
-		}
-		rate, _ := total(replies)
-		return rate, nil
-	}, nil
+	return s.rateOfAll(workers, t), nil
 }
 
 // gateParked has a consumer sleep between records, on the producer's core. Its

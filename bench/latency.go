@@ -44,7 +44,7 @@ func measureSpinning(s *session) error {
 		s.add(p50)
 		s.add(p99)
 		if len(timings) > 2 {
-			s.addBareLog("spinning", "cache-line exchange", own, timings[2], raw)
+			s.addBareLog("spinning", what, "cache-line exchange", own, timings[2], raw)
 		}
 		s.curves(what, map[string]*timing{"mlog": own, "cache-line exchange": raw}, "mlog", "cache-line exchange")
 	}
@@ -89,7 +89,7 @@ func measureParked(s *session) error {
 			s.add(againstRaw)
 			s.add(againstPipe)
 			if len(timings) > 3 {
-				s.addBareLog("parked", "futex exchange", own, timings[3], raw)
+				s.addBareLog("parked", what, "futex exchange", own, timings[3], raw)
 			}
 			s.curves(what, map[string]*timing{"mlog": own, "futex exchange": raw, "pipe": pipe}, "mlog", "futex exchange", "pipe")
 		}
@@ -98,9 +98,9 @@ func measureParked(s *session) error {
 }
 
 // addBareLog shows how much of the distance to the exchange, which is no log, is that of a simple one.
-func (s *session) addBareLog(row, exchange string, own, bare, raw *timing) {
-	s.add(report.Paired(row, "the same, p50, beside a bare log", "ns", "bare log", own.p50, bare.p50))
-	s.add(report.Paired(row, "a bare log in mlog's place, p50", "ns", exchange, bare.p50, raw.p50))
+func (s *session) addBareLog(row, what, exchange string, own, bare, raw *timing) {
+	s.add(report.Paired(row, what+", p50", "ns", "bare log", own.p50, bare.p50))
+	s.add(report.Paired(row, what+", p50, a bare log's", "ns", exchange, bare.p50, raw.p50))
 }
 
 // A timing is what one side's latencies came to: percentiles of each round, and

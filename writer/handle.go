@@ -30,7 +30,7 @@ type handle struct {
 
 	asked      atomic.Int64 // pages before this position are ready, or asked to be
 	spareAsked atomic.Bool  // the keeper was asked for the segment after this one
-	rehearsed  atomic.Int32 // rehearsals of the roll that ends this segment; stored with the lead
+	rehearsed  int64        // rehearsals of the roll that ends this segment; guarded by the lead
 	synced     atomic.Bool  // this process synced it: its pages are no longer writable without a fault
 }
 

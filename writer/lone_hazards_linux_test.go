@@ -56,16 +56,23 @@ func sleepingConsumer(t *testing.T, dir layout.Dir, offset int64) (came chan err
 	return came
 }
 
-// A consumer sleeps, and the append that it waits for has given the lock back and not come
-// to its wake-up when the writer is closed. Nobody else flushes or appends.
-func TestCloseWakesForAnAppendWithoutTheLead(t *testing.T) {
+// writerAndSleeper opens a writer whose next append goes without the lead, in a log where a
+// consumer sleeps until that one.
+func writerAndSleeper(t *testing.T) (w *writer.Writer, came chan error) {
+	t.Helper()
 	dir := newLog(t)
-	w := openWriter(t, dir)
+	w = openWriter(t, dir)
 	fills, err := fillUntilAlone(w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	came := sleepingConsumer(t, dir, int64(fills))
+	return w, sleepingConsumer(t, dir, int64(fills))
+}
+
+// A consumer sleeps, and the append that it waits for has given the lock back and not come
+// to its wake-up when the writer is closed. Nobody else flushes or appends.
+func TestCloseWakesForAnAppendWithoutTheLead(t *testing.T) {
+	w, came := writerAndSleeper(t)
 	held, goOn := pauseAt(w, writer.Released)
 	appended := make(chan error, 1)
 	go func() {
@@ -211,13 +218,7 @@ func TestValueChangesInAnAppendWithoutTheLead(t *testing.T) {
 
 // A consumer that sleeps is woken by an append without the lead.
 func TestAppendWithoutTheLeadWakes(t *testing.T) {
-	dir := newLog(t)
-	w := openWriter(t, dir)
-	fills, err := fillUntilAlone(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	came := sleepingConsumer(t, dir, int64(fills))
+	w, came := writerAndSleeper(t)
 	began := time.Now()
 	if _, err := appendOne(w, "x"); err != nil {
 		t.Fatal(err)

@@ -19,20 +19,19 @@ import (
 const rehearsals = 2
 
 // rehearseFrom returns the tail from which on the next rehearsal is due: they are a
-// 256th of the segment apart, and that before its end.
+// 256th of the segment apart, and that before its end. The caller has the lead.
 func (h *handle) rehearseFrom() int64 {
-	done := int64(h.rehearsed.Load())
-	if done >= rehearsals {
+	if h.rehearsed >= rehearsals {
 		return math.MaxInt64
 	}
-	return h.Size - (rehearsals-done)*(h.Size>>8)
+	return h.Size - (rehearsals-h.rehearsed)*(h.Size>>8)
 }
 
 // rehearse makes the next rehearsal for the roll that ends h. Whatever it finds is no
 // matter: of the spare, too, which anybody may be taking for a segment just now, it reads what
 // it then throws away. The caller has the lead.
 func (w *Writer) rehearse(h *handle) {
-	if h.rehearsed.Add(1) == 1 {
+	if h.rehearsed++; h.rehearsed == 1 {
 		_, _ = files.Lstat(w.dir.Unfinished())
 		return
 	}
