@@ -23,7 +23,8 @@ type ahead struct {
 	records [maxAhead]segment.Record
 	next    int
 	end     int
-	reach   int // how many to look for: doubled while so many are there
+	reach   int  // how many to look for: doubled while so many are there
+	dry     bool // behind them nothing was there yet
 }
 
 func (a *ahead) left() int { return a.end - a.next }
@@ -33,7 +34,7 @@ func (a *ahead) left() int { return a.end - a.next }
 func (a *ahead) wasFull() bool { return a.end == maxAhead }
 
 // clear forgets the records. What a slot still points at nobody looks at.
-func (a *ahead) clear() { a.next, a.end, a.reach = 0, 0, 1 }
+func (a *ahead) clear() { a.next, a.end, a.reach, a.dry = 0, 0, 1, false }
 
 // learnReach is called with what was found this time.
 func (a *ahead) learnReach() { a.reach = min(max(2*a.end, 1), maxAhead) }
@@ -46,7 +47,7 @@ func (r *Reader) refill() (bool, error) {
 		return false, io.EOF
 	}
 	a := &r.ahead
-	a.next, a.end = 0, 0
+	a.next, a.end, a.dry = 0, 0, false
 	err := r.lookAhead()
 	if err != nil {
 		r.beginAgainAfter(err)
@@ -62,7 +63,7 @@ func (r *Reader) refill() (bool, error) {
 // is left to hand out. The caller guards against memory faults.
 func (r *Reader) refillRun() {
 	a := &r.ahead
-	a.next, a.end = 0, 0
+	a.next, a.end, a.dry = 0, 0, false
 	if r.readRun(r.next) > 0 { // else refill looks as far as it would have
 		a.learnReach()
 	}
@@ -92,6 +93,7 @@ func (r *Reader) lookAhead() (err error) {
 				return nil // what ended the run is for the next call
 			}
 			if a.end > 0 && !r.readPlain() {
+				a.dry = a.dry || !r.at.v.Committed(r.at.position)
 				return nil
 			}
 			if a.end == 0 {
@@ -132,7 +134,8 @@ func (r *Reader) readRun(due int64) int {
 	if room <= 0 {
 		return 0
 	}
-	n, next := v.ReadRun(r.at.position, due, a.records[a.end:a.end+int(room)], maxAheadBytes)
+	n, next, dry := v.ReadRun(r.at.position, due, a.records[a.end:a.end+int(room)], maxAheadBytes)
+	a.dry = dry
 	if n > 0 {
 		a.end += n
 		r.stepTo(next, due+int64(n))

@@ -56,3 +56,46 @@ func TestSeekForgetsWhatIsAhead(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// TestDryIsTheEndOnly: a reader that let the producer run ahead where more records
+// are there already would do nothing meanwhile.
+func TestDryIsTheEndOnly(t *testing.T) {
+	const n = 50 // not the end of a run: these are of 1, 2, 4, 8, 16, 32 records
+	value := func(bytes int) segment.Record { return segment.Record{Value: make([]byte, bytes)} }
+	keyed := segment.Record{Key: []byte("k"), Value: []byte("v")}
+	for name, tt := range map[string]struct {
+		record func(i int) []segment.Record
+		ends   bool // the end is found with the last records, and not by a look of its own
+	}{
+		"small":     {func(int) []segment.Record { return []segment.Record{value(20)} }, true},
+		"keyed":     {func(int) []segment.Record { return []segment.Record{keyed} }, true},
+		"in turns":  {func(i int) []segment.Record { return []segment.Record{value(20), keyed}[i%2:][:1] }, true},
+		"in pairs":  {func(int) []segment.Record { return []segment.Record{value(20), value(20)} }, true},
+		"of 16 KiB": {func(int) []segment.Record { return []segment.Record{value(16 << 10)} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, w := newLog(t)
+			end := int64(0)
+			for i := range n {
+				base, err := w.Append(t.Context(), tt.record(i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				end = base + int64(len(tt.record(i)))
+			}
+			r := newReader(t, openSource(t, dir), following(0))
+			var rec segment.Record
+			for offset := range end {
+				if ok, err := r.TryNext(&rec); !ok || err != nil {
+					t.Fatal(offset, ok, err)
+				}
+				if dry, left := r.Dry(); dry && offset+1+int64(left) != end {
+					t.Fatalf("at offset %d of %d nothing is said to follow the next %d", offset, end, left)
+				}
+			}
+			if dry, _ := r.Dry(); dry != tt.ends {
+				t.Errorf("at the end it is dry: %v, want %v", dry, tt.ends)
+			}
+		})
+	}
+}

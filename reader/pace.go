@@ -15,13 +15,15 @@ const (
 )
 
 // Each look of a reader that keeps up takes the cache line of the commit word from
-// the producer, which is just writing there. So such a reader lets the producer run
-// ahead a little before it looks, provided that this pays: that more than one record
-// is there then.
+// the producer, which is just writing there, and the processor fetches the lines behind
+// it, which are the producer's next. So the reader of a fast stream lets the producer run
+// ahead whenever it has read all that there is. Where records come seldom enough that
+// the looks are no burden, their delay would be one.
 const (
-	lull       = 1 << 12 // turns of an empty loop: 1.4 µs
-	firstTrial = 64      // records that come one by one before a lull is tried
-	lastTrial  = 1 << 13 // the same after many trials that did not pay
+	lullTurns    = 1 << 13 // turns of an empty loop: 3 to 4 µs
+	catchUps     = 64      // in which to see how fast records come, since to read the clock takes as long as a record
+	nsOfFast     = 500     // a record, and a stream is fast
+	nsOfNotSoNow = 700     // and is so no more
 )
 
 // A producer that finds sleepers has to wake them, which costs it 1 to 2 µs for
@@ -40,12 +42,13 @@ type pace struct {
 	fed     bool  // records came between the last two times
 	flooded bool  // see nap
 
-	lulls  bool // see lull
-	single int  // records in a row that came one by one, each while we spun
-	trial  int  // how many make it worth another trial
+	lulls    bool  // see lullTurns
+	caughtUp int   // times since
+	since    int64 // this moment, in ns of some clock,
+	offset   int64 // when this record was the next
 }
 
-func newPace() pace { return pace{looks: minLooks, trial: firstTrial} }
+func newPace() pace { return pace{looks: minLooks} }
 
 // begin is called with nothing to read and the next offset. It returns how many
 // looks to take.
@@ -57,30 +60,31 @@ func (p *pace) begin(next int64, always bool) int {
 	}
 	p.flooded = p.slept && came >= flood
 	p.fed = came > 0
-	if came > 0 {
-		p.learnLull(came)
-	}
-	if p.lulls {
-		for range lull { // nothing: it is the time that is wanted
-		}
-	}
 	return p.looks
 }
 
-// learnLull decides whether to let the producer run ahead, by how many records
-// came since the last time.
-func (p *pace) learnLull(came int64) {
-	switch {
-	case p.slept:
-		p.lulls, p.single = false, 0
-	case p.lulls && came == 1:
-		p.lulls, p.single, p.trial = false, 0, min(2*p.trial, lastTrial)
-	case p.lulls:
-		p.trial = firstTrial
-	case came == 1:
-		p.single++
-		p.lulls = p.single >= p.trial
+// catchUp is called with the next offset when the reader has read all that there is. It
+// lets the producer run ahead if that is worth while.
+func (p *pace) catchUp(next int64) {
+	if p.caughtUp++; p.caughtUp == catchUps {
+		p.learnLull(next, int64(time.Since(anyMoment)))
 	}
+	if p.lulls {
+		for range lullTurns { // nothing: it is the time that is wanted
+		}
+	}
+}
+
+var anyMoment = time.Now()
+
+// learnLull decides by how fast records have come since it was called last.
+func (p *pace) learnLull(next, now int64) {
+	ns := int64(nsOfFast)
+	if p.lulls {
+		ns = nsOfNotSoNow
+	}
+	p.lulls = now-p.since < ns*(next-p.offset)
+	p.caughtUp, p.since, p.offset = 0, now, next
 }
 
 // takeNap reports whether to nap instead of asking to be woken. It does so once for

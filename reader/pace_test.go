@@ -2,14 +2,12 @@ package reader
 
 import "testing"
 
-// stand makes p come to the end of what is there after so many records, found
-// while it spun or in its sleep.
-func (p *pace) stand(next *int64, records int64, spinning bool) (lulls bool) {
+// stand makes p come to the end of what is there after so many records, and what
+// comes next is found while it spins or in its sleep.
+func (p *pace) stand(next *int64, records int64, spinning bool) {
 	*next += records
 	p.begin(*next, false)
-	lulls = p.lulls
 	p.end(spinning)
-	return lulls
 }
 
 func TestSpinningFollowsWhatPays(t *testing.T) {
@@ -28,34 +26,45 @@ func TestSpinningFollowsWhatPays(t *testing.T) {
 	}
 }
 
-// TestLullIsTriedAndDropped: records that come one by one, as in an exchange of
-// question and answer, are seldom kept waiting; a stream is.
-func TestLullIsTriedAndDropped(t *testing.T) {
+// TestLullsInAFastStreamOnly: records that come seldom, as in an exchange of question
+// and answer, are not kept waiting; a stream is let run ahead, and does not flutter.
+func TestLullsInAFastStreamOnly(t *testing.T) {
+	const between = (nsOfFast + nsOfNotSoNow) / 2
+	p, next, now := newPace(), int64(1e6), int64(1e12)
+	p.learnLull(next, now)
+	for i, tt := range []struct {
+		records, ns int64 // that came in this time, together
+		lulls       bool
+	}{
+		{64, 64 * 100_000, false},
+		{64, 64 * between, false},
+		{64, 64 * (nsOfFast - 1), true},
+		{640, 640 * 100, true},
+		{64, 64 * between, true},
+		{64, 64 * (nsOfNotSoNow + 1), false},
+		{64, 64 * between, false},
+		{1 << 20, (1 << 20) * 100, true},
+		{64, 3e12, false},         // it slept for an hour
+		{-5000, 64 * 100, false},  // a seek back
+		{500_000, 64 * 1e6, true}, // and ahead: harmless, and over when it is learned next
+		{64, 64 * 1e6, false},
+	} {
+		next, now = next+tt.records, now+tt.ns
+		if p.learnLull(next, now); p.lulls != tt.lulls {
+			t.Errorf("step %d, %d records in %d ns: lulls %v", i, tt.records, tt.ns, p.lulls)
+		}
+	}
+}
+
+// TestLullIsLearnedAtIntervals: between two looks at the clock nothing changes.
+func TestLullIsLearnedAtIntervals(t *testing.T) {
 	p, next := newPace(), int64(0)
-	lulls := 0
-	for range 20_000 {
-		if p.stand(&next, 1, true) {
-			lulls++
+	for i := range 10 * catchUps {
+		next++
+		p.catchUp(next)
+		if learned := p.offset == next; learned != ((i+1)%catchUps == 0) {
+			t.Fatalf("call %d: learned %v", i+1, learned)
 		}
-	}
-	if lulls == 0 || lulls > 12 {
-		t.Errorf("%d lulls in 20,000 records that came one by one", lulls)
-	}
-	p, next = newPace(), 0
-	for range 2 * firstTrial {
-		p.stand(&next, 1, true)
-		if p.lulls {
-			break
-		}
-	}
-	for range 100 {
-		if !p.stand(&next, 3, true) {
-			t.Fatal("the lull was dropped although it paid")
-		}
-	}
-	p.stand(&next, 3, false)
-	if p.stand(&next, 1, true) {
-		t.Error("a lull after a sleep")
 	}
 }
 

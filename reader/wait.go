@@ -24,6 +24,9 @@ func (r *Reader) Next(ctx context.Context, rec *segment.Record) error {
 			return err
 		}
 	}
+	if r.ahead.dry && !r.opts.Spin {
+		r.pace.catchUp(r.next)
+	}
 	for {
 		if err := r.spin(ctx); err != nil {
 			return err

@@ -10,13 +10,14 @@ import (
 // ReadRun reads the batches from pos on, whose first record has the offset want,
 // as long as each is there, verifies, and holds one record without key and
 // headers: into dst, until that is full or maxBytes were read. It returns how many
-// it read, and the position behind them. What ended the run Read tells.
+// it read, the position behind them, and whether the run ended because nothing is
+// there yet. What else ended it Read tells.
 //
 // It is Read for the commonest log, without anything that such a log does not
 // need: what is done here is done for every record.
-func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int, next int64) {
+func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int, next int64, dry bool) {
 	if pos&(frameAlign-1) != 0 || pos < HeaderBytes || want > maxOffset-int64(len(dst)) {
-		return 0, pos
+		return 0, pos, false
 	}
 	data := s.data
 	var header opener
@@ -25,6 +26,7 @@ func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int,
 	for enough := pos + maxBytes; n < len(dst) && pos < enough && pos <= limit-FrameBytes; n++ {
 		length := int64(mapping.Uint32(data, int(pos)).Load())
 		if length < FrameBytes || length > limit-pos {
+			dry = length == 0
 			break
 		}
 		h := data[pos : pos+length : pos+length]
@@ -44,5 +46,5 @@ func (s *Segment) ReadRun(pos, want int64, dst []Record, maxBytes int64) (n int,
 		pos += aligned(length)
 		want++
 	}
-	return n, pos
+	return n, pos, dry
 }

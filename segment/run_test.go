@@ -5,12 +5,13 @@ import "testing"
 // TestReadRun: a run is what Read gives, and ends before whatever Read has more to
 // say about.
 func TestReadRun(t *testing.T) {
+	const nothingYet = "nothing yet"
 	lone := []Record{value("one"), value(""), value("three")}
 	ends := map[string]struct {
 		put  func(s *Segment, c Cursor)
 		want int
 	}{
-		"nothing yet":    {func(*Segment, Cursor) {}, 3},
+		nothingYet:       {func(*Segment, Cursor) {}, 3},
 		"the end marker": {func(s *Segment, c Cursor) { s.Seal(c) }, 3},
 		"a key":          {func(s *Segment, c Cursor) { put(t, s, c, testTime, Record{Key: []byte("k")}) }, 3},
 		"two records":    {func(s *Segment, c Cursor) { put(t, s, c, testTime, value("a"), value("b")) }, 3},
@@ -30,9 +31,9 @@ func TestReadRun(t *testing.T) {
 			}
 			end.put(s, c)
 			got := make([]Record, 10)
-			n, next := s.ReadRun(HeaderBytes, s.Base, got, 1<<20)
-			if n != end.want {
-				t.Fatalf("a run of %d, want %d", n, end.want)
+			n, next, dry := s.ReadRun(HeaderBytes, s.Base, got, 1<<20)
+			if n != end.want || dry != (name == nothingYet) {
+				t.Fatalf("a run of %d, dry %v, want %d", n, dry, end.want)
 			}
 			var f Frame
 			pos := int64(HeaderBytes)
@@ -64,27 +65,29 @@ func TestReadRunBounds(t *testing.T) {
 	for range 5 {
 		c = put(t, s, c, testTime, value("0123456789"))
 	}
-	dst := make([]Record, 5)
+	dst := make([]Record, 6)
 	for _, tt := range []struct {
 		pos, want int64
 		records   int
 		bytes     int64
 		n         int
+		dry       bool
 	}{
-		{HeaderBytes, s.Base, 5, 1 << 20, 5},
-		{HeaderBytes, s.Base, 2, 1 << 20, 2},
-		{HeaderBytes, s.Base, 0, 1 << 20, 0},
-		{HeaderBytes, s.Base, 5, 1, 1},
-		{HeaderBytes, s.Base + 1, 5, 1 << 20, 0},
-		{HeaderBytes + 4, s.Base, 5, 1 << 20, 0},
-		{0, s.Base, 5, 1 << 20, 0},
-		{-8, s.Base, 5, 1 << 20, 0},
-		{s.Size - 8, s.Base, 5, 1 << 20, 0},
-		{s.Size, s.Base, 5, 1 << 20, 0},
-		{1 << 40, s.Base, 5, 1 << 20, 0},
+		{HeaderBytes, s.Base, 6, 1 << 20, 5, true},
+		{HeaderBytes, s.Base, 5, 1 << 20, 5, false},
+		{HeaderBytes, s.Base, 2, 1 << 20, 2, false},
+		{HeaderBytes, s.Base, 0, 1 << 20, 0, false},
+		{HeaderBytes, s.Base, 5, 1, 1, false},
+		{HeaderBytes, s.Base + 1, 5, 1 << 20, 0, false},
+		{HeaderBytes + 4, s.Base, 5, 1 << 20, 0, false},
+		{0, s.Base, 5, 1 << 20, 0, false},
+		{-8, s.Base, 5, 1 << 20, 0, false},
+		{s.Size - 8, s.Base, 5, 1 << 20, 0, false},
+		{s.Size, s.Base, 5, 1 << 20, 0, false},
+		{1 << 40, s.Base, 5, 1 << 20, 0, false},
 	} {
-		if n, next := s.ReadRun(tt.pos, tt.want, dst[:tt.records], tt.bytes); n != tt.n || n == 0 && next != tt.pos {
-			t.Errorf("%+v: %d, to %d", tt, n, next)
+		if n, next, dry := s.ReadRun(tt.pos, tt.want, dst[:tt.records], tt.bytes); n != tt.n || n == 0 && next != tt.pos || dry != tt.dry {
+			t.Errorf("%+v: %d, to %d, dry %v", tt, n, next, dry)
 		}
 	}
 }
