@@ -80,6 +80,9 @@ func TestJobs(t *testing.T) {
 			}
 		}
 		one(a, task{Job: "limit-durable", Dir: s.path("bare"), Size: record, For: time.Millisecond, Bytes: 1 << 20})
+		if r := one(a, task{Job: "limit-group", Dir: s.path("group"), Size: record, For: time.Millisecond, Bytes: 1 << 16}); r.Records == 0 {
+			t.Error("the bare group appended nothing")
+		}
 		one(a, task{Job: "limit-fresh", Dir: s.path("fresh"), Size: record, N: n})
 		if r := one(b, task{Job: "first-append", Dir: log, Size: record}); r.Value <= 0 {
 			t.Errorf("the first append took %v ms", r.Value)

@@ -56,7 +56,8 @@ type worker struct {
 	readers map[string]*mlog.Reader
 	rings   map[string]*ring
 	ends    map[string]*endpoint
-	bareAt  int64 // where the bare durable loop goes on
+	bareAt  int64  // where the bare durable loop goes on
+	group   *group // of bare durable appends
 }
 
 type openLog struct {
@@ -84,6 +85,7 @@ func jobs() map[string]func(*worker, task) (reply, error) {
 		"limit-replay":   (*worker).limitReplayJob,
 		"append-durable": (*worker).durableJob,
 		"limit-durable":  (*worker).limitDurableJob,
+		"limit-group":    (*worker).limitGroupJob,
 		"limit-fresh":    (*worker).limitFreshJob,
 		"first-append":   (*worker).firstAppendJob,
 		"fan":            (*worker).fanJob,
