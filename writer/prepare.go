@@ -64,6 +64,7 @@ func (k *keeper) makeSpare() error {
 	}
 	defer lock.Release()
 	k.w.removeForeign()
+	k.w.removePieces()
 	for i := range layout.MostSpares {
 		if f, err := files.OpenSized(dir.SpareAt(i), size, true); err == nil {
 			return f.Close()

@@ -55,9 +55,11 @@ func (w *Writer) unname(base int64, spares int) (lock *filelock.Lock, err error)
 // been synced in between.
 func (w *Writer) reuse(spares int) bool {
 	path := w.dir.NextSpare()
-	if to := w.freeSpare(spares); to != "" && w.isUnused(path) && files.Rename(path, to) == nil {
-		w.recycled.Add(1)
-		return true
+	if !w.renewal.takes() {
+		if to := w.freeSpare(spares); to != "" && w.isUnused(path) && files.Rename(path, to) == nil {
+			w.recycled.Add(1)
+			return true
+		}
 	}
 	w.removeSpare(path)
 	return false

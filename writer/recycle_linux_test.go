@@ -46,6 +46,12 @@ func appendRow(t *testing.T, dir layout.Dir, w *writer.Writer) {
 	for range 3 {
 		mustAppend(t, w, big("x"))
 	}
+	settle(t, dir)
+}
+
+// settle waits until retention has followed.
+func settle(t *testing.T, dir layout.Dir) {
+	t.Helper()
 	for { // the test's own time-out is the bound
 		if bases, err := dir.Segments(); err != nil || len(bases) <= 8 {
 			return

@@ -93,9 +93,13 @@ func (w *Writer) removeSpare(path string) bool {
 // earlier build made them, of files that somebody may still have mapped. What was
 // prepared, by this process or by another one, stays. The caller holds the spare lock.
 func (w *Writer) removeForeign() {
-	if w.recycles() {
-		return
+	if !w.recycles() {
+		w.removeRecycled()
 	}
+}
+
+// removeRecycled removes the spares that were segments. The caller holds the spare lock.
+func (w *Writer) removeRecycled() {
 	for i := range layout.MostSpares {
 		if origin, err := w.spareOrigin(i); err == nil && origin == segment.Recycled {
 			w.removeSpare(w.dir.SpareAt(i))

@@ -27,9 +27,10 @@ import (
 // order; the lock spares work and guards nothing, and waiting for it is given up
 // when its holder is stopped.
 type syncer struct {
-	w    *Writer
-	life sync.RWMutex // held shared by each call; closing takes it, and then unmaps
-	dir  *os.File     // the log's directory; nil when closed, guarded by life
+	w          *Writer
+	life       sync.RWMutex // held shared by each call; closing takes it, and then unmaps
+	dirtyPages dirtyPages
+	dir        *os.File // the log's directory; nil when closed, guarded by life
 
 	lead chan struct{} // one goroutine of the process at a time; guards the rest
 	cur  *handle       // the segment synced last
@@ -42,6 +43,7 @@ type syncer struct {
 	// unsavedMark says that a durable mark was stored in cur after its last sync.
 	unsavedMark bool
 	group       int64       // how many shared the last sync, as far as is known
+	lookFrom    int64       // position in cur from which on to look for pieces
 	inStep      atomic.Bool // group is more than one; for the appender
 	asked       atomic.Bool // somebody waited for a record of his to be durable
 }
@@ -49,6 +51,7 @@ type syncer struct {
 func (s *syncer) init(w *Writer) (err error) {
 	s.w = w
 	s.lead = make(chan struct{}, 1)
+	s.dirtyPages = files.DirtyPages
 	s.dir, err = files.OpenDir(string(w.dir))
 	return err
 }
@@ -282,7 +285,7 @@ func (s *syncer) open(base int64) error {
 	}
 	s.cur.release()
 	s.cur = h
-	s.inFull, s.apart, s.reached = 0, 0, 0
+	s.inFull, s.apart, s.reached, s.lookFrom = 0, 0, 0, 0
 	return nil
 }
 
@@ -312,6 +315,7 @@ func (s *syncer) flush(tail segment.Cursor, sealed bool) error {
 		err = files.SyncData(s.cur.file)
 		s.inFull, s.apart = s.inFull+1, 0
 	} else {
+		s.lookForPieces()
 		from := s.reached
 		if s.apart++; header {
 			from, s.apart = 0, 0

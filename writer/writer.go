@@ -77,7 +77,8 @@ type Writer struct {
 	closed   atomic.Bool
 	capped   atomic.Bool  // retention was found to drop segments, which are recycled
 	recycled atomic.Int64 // files that this process made spares of
-	trims    sync.Mutex   // held by a Trim; closing waits for it
+	renewal  renewal
+	trims    sync.Mutex // held by a Trim; closing waits for it
 	// droppedTo is the base before which all segments are gone, durably; 0 is true of any log.
 	droppedTo atomic.Int64
 	now       func() time.Time

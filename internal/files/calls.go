@@ -146,6 +146,19 @@ func SyncMapped(f *os.File, data []byte, from, to int64) error {
 	})
 }
 
+// DirtyPages returns how many pages of f in [from, to) are in memory and to be written to
+// disk, where the system can tell (cachestat: Linux 6.5).
+func DirtyPages(f *os.File, from, to int64) (n int64, ok bool) {
+	if from >= to {
+		return 0, true
+	}
+	err := seam.DoRange("cachestat", f, from, to, func() (err error) {
+		n, err = cachedDirty(f, from, to)
+		return err
+	})
+	return n, err == nil
+}
+
 // unlessInterrupted makes a call of the system until no signal ends it. Those of
 // package os do so by themselves.
 func unlessInterrupted(call func() error) error {

@@ -38,6 +38,12 @@ func syncMapped(f *os.File, data []byte) error {
 	return os.NewSyscallError("msync "+f.Name(), unix.Msync(data, unix.MS_SYNC))
 }
 
+func cachedDirty(f *os.File, from, to int64) (n int64, err error) {
+	var stat unix.Cachestat_t
+	err = unix.Cachestat(uint(f.Fd()), &unix.CachestatRange{Off: uint64(from), Len: uint64(to - from)}, &stat, 0)
+	return int64(stat.Dirty), os.NewSyscallError("cachestat "+f.Name(), err)
+}
+
 // networkFilesystems are those whose mappings are not coherent between hosts,
 // or whose locks do not say whether a process on this host lives: f_type of
 // statfs(2).

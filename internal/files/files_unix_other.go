@@ -15,6 +15,8 @@ func reallocate(*os.File, int64, int64) error { return nil }
 
 func syncData(f *os.File) error { return f.Sync() }
 
+func cachedDirty(*os.File, int64, int64) (int64, error) { return 0, errors.ErrUnsupported }
+
 func syncMapped(f *os.File, _ []byte) error { return syncData(f) }
 
 // NetworkFilesystem cannot tell on this system, and so never refuses.

@@ -31,6 +31,8 @@ func settleDir(path, _ string, mode fs.FileMode) error { return os.Chmod(path, m
 // SyncData makes what was written to f survive power loss.
 func syncData(f *os.File) error { return f.Sync() }
 
+func cachedDirty(*os.File, int64, int64) (int64, error) { return 0, errors.ErrUnsupported }
+
 func syncMapped(f *os.File, _ []byte) error { return syncData(f) }
 
 // SyncDir does nothing: this system has no call for it.
