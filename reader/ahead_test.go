@@ -99,3 +99,33 @@ func TestDryIsTheEndOnly(t *testing.T) {
 		})
 	}
 }
+
+// TestCatchingUp: a reader that waits for each record thinks of letting its producer run
+// ahead, unless it is to be as quick as it can, or nothing says yet that it has read all.
+func TestCatchingUp(t *testing.T) {
+	const n = 20
+	for name, tt := range map[string]struct {
+		spin  bool
+		bytes int
+		want  bool
+	}{"small": {false, 20, true}, "with Spin": {true, 20, false}, "of 16 KiB": {false, 16 << 10, false}} {
+		t.Run(name, func(t *testing.T) {
+			dir, w := newLog(t)
+			opts := following(0)
+			opts.Spin = tt.spin
+			r := newReader(t, openSource(t, dir), opts)
+			var rec segment.Record
+			for range n {
+				if _, err := w.Append(t.Context(), []segment.Record{{Value: make([]byte, tt.bytes)}}); err != nil {
+					t.Fatal(err)
+				}
+				if err := r.Next(t.Context(), &rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := r.CaughtUp(); (got > 0) != tt.want {
+				t.Errorf("%d times with %d records", got, n)
+			}
+		})
+	}
+}
