@@ -119,7 +119,7 @@ func (r *Reader) lostBefore(f *segment.Frame) *gap {
 // there is the end marker, since the next segment begins just with the offset that
 // is due, nothing is lost and next is true. After a reboot, before any producer has
 // come, they may be the torn end of the log: then there is no gap, and the reader
-// waits for the recovery.
+// waits for the recovery, or looks again if that is over.
 func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 	ctl, err := r.src.control()
 	if err != nil {
@@ -132,6 +132,12 @@ func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 	}
 	if base, ok := r.src.baseAfter(r.at.v.Base); ok && base == r.at.base {
 		return true, nil, nil
+	}
+	// The bad bytes were read before we knew whether a producer had come. One may have
+	// come in between and recovered the log: then they are gone by now.
+	var f segment.Frame
+	if again := r.at.v.Read(r.at.position, r.at.base, &f); again == nil || errors.Is(again, segment.ErrNoFrame) {
+		return false, nil, nil
 	}
 	e := &segment.DamageError{
 		Segment:  segmentName(r.at.v),
@@ -147,7 +153,6 @@ func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 	// Not back to a segment that begins before what was handed out, as one does if
 	// a hostile producer's batch promised more offsets than are its.
 	g = r.src.gapUntilNextSegment(e, max(r.at.v.Base, r.at.base-1))
-	var f segment.Frame
 	budget := r.at.v.ResyncBudget()
 	if r.at.v.Resync(r.at.position, r.at.base, &f, &budget) {
 		g.resume = &resumption{r.at.v.Base, f.Position, f.Base}

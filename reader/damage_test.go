@@ -13,6 +13,7 @@ import (
 	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
+	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
 )
@@ -142,6 +143,48 @@ func TestSegmentTruncatedUnderReader(t *testing.T) {
 	var f *fault.Error
 	if !errors.As(err, &f) {
 		t.Errorf("the reader got %v, want a fault.Error", err)
+	}
+}
+
+// TestRecoveredBetweenTwoLooks: a reader has found torn bytes at the log's end; by the time it
+// asks whether a producer has come, one has, and has recovered the log and appended. The bytes
+// are no damage.
+func TestRecoveredBetweenTwoLooks(t *testing.T) {
+	for _, texts := range [][]string{nil, {"new"}} {
+		dir, w := newLog(t)
+		appendTexts(t, w, "a")
+		appendTexts(t, w, "torn")
+		w.Close()
+		logtest.Overwrite(t, dir, 0, positionOf(t, dir, 0, 1)+33, []byte("X"))
+		if err := os.Remove(dir.Control()); err != nil {
+			t.Fatal(err)
+		}
+		r := newReader(t, openSource(t, dir), following(0))
+		wantNext(t, r, 0, "a")
+		came := false
+		stop := seam.Watch(string(dir), func(c seam.Call, do func() error) error {
+			if c.Op == "stat" && c.Path == dir.Control() && !came {
+				came = true
+				if w := openWriter(t, dir); len(texts) > 0 {
+					appendTexts(t, w, texts...)
+				}
+			}
+			return do()
+		})
+		var rec segment.Record
+		_, err := r.TryNext(&rec)
+		stop()
+		if err != nil {
+			t.Errorf("the reader got %v", err)
+		}
+		if !came {
+			t.Fatal("the reader did not ask whether a producer had come")
+		}
+		for i, text := range texts {
+			if rec.Value == nil {
+				wantNext(t, r, int64(1+i), text)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 package logtest
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -38,7 +39,8 @@ func Batches(t testing.TB, dir layout.Dir, base int64) (batches []segment.Frame,
 }
 
 // Overwrite stores bytes in a segment's file, as a disk that failed, a power loss
-// or a stranger would.
+// or a stranger would. If just these are there already, as may be where a random word stands, it stores
+// others, so that something is changed in any case.
 func Overwrite(t testing.TB, dir layout.Dir, base, position int64, data []byte) {
 	t.Helper()
 	f, err := os.OpenFile(dir.Segment(base), os.O_RDWR, 0)
@@ -46,6 +48,11 @@ func Overwrite(t testing.TB, dir layout.Dir, base, position int64, data []byte) 
 		t.Fatal(err)
 	}
 	defer f.Close()
+	there := make([]byte, len(data))
+	if _, err := f.ReadAt(there, position); err == nil && len(data) > 0 && bytes.Equal(there, data) {
+		data = bytes.Clone(data)
+		data[0] ^= 0xff
+	}
 	if _, err := f.WriteAt(data, position); err != nil {
 		t.Fatal(err)
 	}
