@@ -134,10 +134,13 @@ func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 		return true, nil, nil
 	}
 	// The bad bytes were read before we knew whether a producer had come. One may have
-	// come in between and recovered the log: then they are gone by now.
+	// come in between and recovered the log: then they are gone by now. Nothing at all where
+	// an end marker must be is no such case: it stays so.
 	var f segment.Frame
-	if again := r.at.v.Read(r.at.position, r.at.base, &f); again == nil || errors.Is(again, segment.ErrNoFrame) {
-		return false, nil, nil
+	if !errors.Is(bad, segment.ErrNoFrame) {
+		if again := r.at.v.Read(r.at.position, r.at.base, &f); again == nil || errors.Is(again, segment.ErrNoFrame) {
+			return false, nil, nil
+		}
 	}
 	e := &segment.DamageError{
 		Segment:  segmentName(r.at.v),

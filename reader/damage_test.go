@@ -89,6 +89,32 @@ func TestDamagedLengthAndZeroedPage(t *testing.T) {
 	}
 }
 
+// TestMarkerAndNextSegmentLost: with the end marker wiped and the segment behind it gone nothing
+// says where the log goes on but the segment after that. It is damage, not the log's end.
+func TestMarkerAndNextSegmentLost(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 900)
+	row := bases(t, dir)
+	if len(row) < 3 {
+		t.Fatalf("segments at %v, want three", row)
+	}
+	_, end := logtest.Batches(t, dir, 0)
+	logtest.Overwrite(t, dir, 0, end.Position, []byte{0, 0, 0, 0})
+	if err := os.Remove(dir.Segment(row[1])); err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t, openSource(t, dir), following(row[1]-1))
+	wantNext(t, r, row[1]-1, numberedText(int(row[1]-1)))
+	var damage *segment.DamageError
+	if _, err := r.TryNext(new(segment.Record)); !errors.As(err, &damage) || damage.First != row[1] {
+		t.Fatalf("the loss gave %v", err)
+	}
+	if err := r.SkipDamage(); err != nil {
+		t.Fatal(err)
+	}
+	wantNext(t, r, row[2], numberedText(int(row[2])))
+}
+
 func TestMissingAndUnusableSegments(t *testing.T) {
 	harms := map[string]func(t *testing.T, path string){
 		"missing": func(t *testing.T, path string) {
