@@ -65,11 +65,13 @@ func (l *Log) SeekGroup(name string, to Position) (from, offset int64, err error
 	if to == (Position{}) {
 		return 0, 0, errors.New("seek: no place was given")
 	}
-	err = retryAtMoving(to, func() error {
-		if offset, err = l.resolve(to, Position{}, false); err != nil {
+	err = l.seek(to, false, func(at int64, oldest bool) (err error) {
+		if oldest {
+			offset, err = l.StartOffset()
 			return err
 		}
-		return l.checkInLog(offset)
+		offset = at
+		return l.checkInLog(at)
 	})
 	if err != nil {
 		return 0, 0, err

@@ -133,44 +133,43 @@ func (l *Log) producer(ctx context.Context) (*writer.Writer, error) {
 }
 
 // Reader returns a new reader. It must be closed.
-func (l *Log) Reader(opts ReaderOptions) (r *Reader, err error) {
-	err = retryAtMoving(opts.From, func() error {
-		r, err = l.reader(opts)
-		return err
-	})
-	return r, err
-}
-
-// retryAtMoving calls f again if it finds the place gone that it has just looked
-// up: retention may come between. A place that the caller named stays gone.
-func retryAtMoving(p Position, f func() error) error {
-	// A time as well as a number: while many segments are dropped one after the other, each
-	// look at a directory that holds them all takes longer than a drop.
-	const attempts, patience = 100, 5 * time.Second
-	for i, began := 1, time.Now(); ; i++ {
-		err := f()
-		if p.kind == exact || !errors.Is(err, ErrOutOfRange) || i >= attempts && time.Since(began) > patience {
-			return err
-		}
-	}
-}
-
-func (l *Log) reader(opts ReaderOptions) (*Reader, error) {
-	from, err := l.resolve(opts.From, Start(), opts.Durable)
-	if err != nil {
-		return nil, err
-	}
-	until := int64(reader.Unbounded)
+func (l *Log) Reader(opts ReaderOptions) (*Reader, error) {
+	o := reader.Options{Until: reader.Unbounded, Durable: opts.Durable, Spin: opts.Spin}
 	if opts.Until != (Position{}) {
-		if until, err = l.resolve(opts.Until, Position{}, opts.Durable); err != nil {
+		var err error
+		if o.Until, err = l.resolve(opts.Until, opts.Durable); err != nil {
 			return nil, err
 		}
 	}
-	r, err := reader.NewReader(l.src, reader.Options{From: from, Until: until, Durable: opts.Durable, Spin: opts.Spin})
+	var r *reader.Reader
+	err := l.seek(opts.From, opts.Durable, func(offset int64, oldest bool) (err error) {
+		o.From, o.Oldest = offset, oldest
+		r, err = reader.NewReader(l.src, o)
+		return err
+	})
 	if err != nil {
-		return nil, public(err)
+		return nil, err
 	}
 	return &Reader{r: r, l: l, durable: opts.Durable}, nil
+}
+
+// seek has move go to a place: to an offset, or to the oldest record. The zero Position
+// is Start. Retention may drop the offset of a moving place, such as a time, when that has
+// just been looked up; then its oldest record is the first that is left of those that were
+// meant. An offset that the caller named stays gone.
+func (l *Log) seek(p Position, durable bool, move func(offset int64, oldest bool) error) error {
+	if p.kind == unset || p.kind == start {
+		return public(move(0, true))
+	}
+	offset, err := l.resolve(p, durable)
+	if err != nil {
+		return err
+	}
+	err = move(offset, false)
+	if p.kind != exact && reader.IsGone(err) {
+		err = move(0, true)
+	}
+	return public(err)
 }
 
 // StartOffset returns the offset of the oldest record that is kept, or of the

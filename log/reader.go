@@ -55,10 +55,7 @@ type ReaderOptions struct {
 }
 
 // resolve returns the offset that p stands for.
-func (l *Log) resolve(p, fallback Position, durable bool) (int64, error) {
-	if p.kind == unset {
-		p = fallback
-	}
+func (l *Log) resolve(p Position, durable bool) (int64, error) {
 	switch p.kind {
 	case start:
 		return l.StartOffset()
@@ -143,19 +140,18 @@ func (r *Reader) Offset() int64 { return r.r.Offset() }
 // Seek moves the reader; the zero Position is Start. On an error, a *RangeError
 // for instance, the reader stays where it is.
 func (r *Reader) Seek(p Position) error {
-	return retryAtMoving(p, func() error {
-		offset, err := r.l.resolve(p, Start(), r.durable)
-		if err != nil {
-			return err
+	return r.l.seek(p, r.durable, func(offset int64, oldest bool) error {
+		if oldest {
+			return r.r.SeekToOldest()
 		}
-		return public(r.r.SeekTo(offset))
+		return r.r.SeekTo(offset)
 	})
 }
 
 // SkipDamage steps over what the last call reported: behind the Last offset of a
-// *DamageError, or to the Start of a *RangeError. It is an error if there was no
-// such report, or if nothing is behind the damage yet. It is a *RangeError again if
-// retention was quicker once more; call it again.
+// *DamageError, or to the log's start as it is now after a *RangeError. It is an error if
+// there was no such report, or if nothing is behind the damage yet. It is a *RangeError if
+// retention has taken what was behind the damage meanwhile; call it again.
 func (r *Reader) SkipDamage() error { return public(r.r.SkipDamage()) }
 
 // Close gives up what the reader has mapped. Records it returned become invalid.

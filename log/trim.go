@@ -72,7 +72,7 @@ func (l *Log) Trim(ctx context.Context, opts TrimOptions) (TrimResult, error) {
 
 // placeToTrim returns the offset that p stands for, unless it is past the end.
 func (l *Log) placeToTrim(p Position) (int64, error) {
-	offset, err := l.resolve(p, Position{}, false)
+	offset, err := l.resolve(p, false)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	mlog "github.com/seed27ccf144/mlog/log"
 )
 
@@ -169,5 +170,53 @@ func TestTrimBeforeDamage(t *testing.T) {
 	wantTrimmed(t, l, mlog.TrimOptions{Before: mlog.At(7)}, 2, 6)
 	if _, err := l.Trim(context.Background(), mlog.TrimOptions{Before: mlog.End()}); !errors.Is(err, mlog.ErrDamaged) {
 		t.Errorf("before an end that nobody knows: %v", err)
+	}
+}
+
+// A place that the caller did not name as a number may be gone as soon as it has been looked
+// up. What is left of the records that were meant is where reading begins.
+func TestPlacesThatRetentionOvertakes(t *testing.T) {
+	dir := t.TempDir()
+	l, w := openLog(t, dir, mlog.Options{})
+	value := aThird(t, l)
+	for range 300 {
+		mustAppend(t, w, value)
+	}
+	if err := l.Close(); err != nil { // a producer looks too
+		t.Fatal(err)
+	}
+	l, err := mlog.Open(dir, mlog.Options{MustExist: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	idle, err := l.Reader(mlog.ReaderOptions{From: mlog.End()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	logtest.DropAfterEachLook(t, layout.Dir(dir))
+	oldest := func() int64 { return logtest.Row(t, layout.Dir(dir))[0] }
+	for _, from := range []mlog.Position{{}, mlog.Start(), mlog.AtTime(time.Unix(0, 0))} {
+		first := oldest()
+		if err := idle.Seek(from); err != nil {
+			t.Fatalf("seek to %+v: %v", from, err)
+		}
+		if rec, err := idle.Next(context.Background()); rec.Offset < first || err != nil {
+			t.Errorf("seek to %+v: offset %d, %v; the log began at %d", from, rec.Offset, err, first)
+		}
+		first = oldest()
+		r, err := l.Reader(mlog.ReaderOptions{From: from})
+		if err != nil {
+			t.Fatalf("from %+v: %v", from, err)
+		}
+		defer r.Close()
+		if rec, err := r.Next(context.Background()); rec.Offset < first || err != nil {
+			t.Errorf("from %+v: offset %d, %v; the log began at %d", from, rec.Offset, err, first)
+		}
+	}
+	var outside *mlog.RangeError
+	if _, err := l.Reader(mlog.ReaderOptions{From: mlog.At(0)}); !errors.As(err, &outside) || outside.Requested != 0 {
+		t.Errorf("the offset that was named was not said to be gone: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ const Unbounded = -1
 // Options say how a Reader reads.
 type Options struct {
 	From    int64 // offset of the first record
+	Oldest  bool  // begin with the oldest record that is kept instead
 	Until   int64 // offset after the last record, or Unbounded
 	Durable bool  // hand out a record only when it is known to be on disk
 	Spin    bool  // never sleep while waiting
@@ -44,7 +45,7 @@ type Reader struct {
 	quiet place
 }
 
-// NewReader makes a reader that stands before the record From.
+// NewReader makes a reader that stands before the record that opts say.
 func NewReader(s *Source, opts Options) (*Reader, error) {
 	if err := s.Hold(); err != nil {
 		return nil, err
@@ -55,7 +56,11 @@ func NewReader(s *Source, opts Options) (*Reader, error) {
 		ready, err := r.ready()
 		return ready || err != nil
 	}
-	if err := r.SeekTo(opts.From); err != nil {
+	seek := func() error { return r.SeekTo(opts.From) }
+	if opts.Oldest {
+		seek = r.SeekToOldest
+	}
+	if err := seek(); err != nil {
 		s.Drop()
 		return nil, err
 	}
@@ -83,16 +88,32 @@ func (r *Reader) SeekTo(offset int64) error {
 		return ErrClosed
 	}
 	p, err := r.src.find(offset)
-	if err != nil {
-		var damage *segment.DamageError
-		if errors.As(err, &damage) { // stand before it, so that it can be stepped over
-			r.move(place{}, offset)
-			r.gap = r.src.gapUntilNextSegment(err, offset)
-			return nil
-		}
+	return r.moveOr(err, p, offset)
+}
+
+// SeekToOldest makes the oldest record that is kept the next one, however quickly
+// retention goes on. On an error the reader stands where it stood.
+func (r *Reader) SeekToOldest() error {
+	if r.closed {
+		return ErrClosed
+	}
+	p, offset, err := r.src.oldest()
+	return r.moveOr(err, p, offset)
+}
+
+// moveOr is move, unless err is of another kind than damage to the segment that holds the
+// offset: before damage the reader stands, so that it can be stepped over.
+func (r *Reader) moveOr(err error, p place, offset int64) error {
+	if err == nil {
+		r.move(p, offset)
+		return nil
+	}
+	var damage *segment.DamageError
+	if !errors.As(err, &damage) {
 		return err
 	}
-	r.move(p, offset)
+	r.move(place{}, offset)
+	r.gap = r.src.gapUntilNextSegment(err, offset)
 	return nil
 }
 
@@ -111,6 +132,9 @@ func (r *Reader) SkipDamage() (err error) {
 	defer fault.Recover(fault.Guard(), &err)
 	if r.gap == nil || r.ahead.left() > 0 { // or not told of yet
 		return errors.New("no damage to skip")
+	}
+	if IsGone(r.gap.err) {
+		return r.SeekToOldest()
 	}
 	if r.gap.resume == nil { // by now there may be something
 		was := r.gap

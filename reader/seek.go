@@ -34,6 +34,12 @@ func (e *RangeError) Error() string {
 // Is makes errors.Is(err, ErrOutOfRange) true.
 func (e *RangeError) Is(target error) bool { return target == ErrOutOfRange }
 
+// IsGone reports whether err says that retention has dropped an offset.
+func IsGone(err error) bool {
+	var outside *RangeError
+	return errors.As(err, &outside) && outside.Requested < outside.Start
+}
+
 // tail returns the last segment and where its committed batches end. The view is
 // nil when the log has no segment yet.
 //
@@ -166,6 +172,38 @@ func (s *Source) find(offset int64) (place, error) {
 		s.release(v)
 	}
 	return p, err
+}
+
+// oldest returns the place of the oldest record that is kept, and its offset; in a log
+// that has no segment yet, no place and the offset of the first record to come.
+//
+// The segments at the front of a list may be gone before they are opened, and where
+// retention drops many in a row, each look at a directory that holds them all takes longer
+// than a drop. So the list is followed to the first segment that is there still.
+func (s *Source) oldest() (place, int64, error) {
+	const attempts = 100
+	var gone int64
+	for range attempts {
+		bases, err := s.row()
+		if err != nil {
+			return place{}, 0, err
+		}
+		if len(bases) == 0 {
+			begin, err := s.emptyAt()
+			return place{}, begin, errors.Join(err, s.neverWritten())
+		}
+		for _, base := range bases {
+			v, err := s.view(base)
+			if err == nil {
+				return place{v: v, position: segment.HeaderBytes, base: base}, base, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return place{}, base, s.unusable(base, err)
+			}
+			gone = base
+		}
+	}
+	return place{}, gone, s.outOfRange(gone)
 }
 
 // neverWritten returns nil if a log in which no segment was found is one that no

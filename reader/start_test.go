@@ -1,12 +1,15 @@
 package reader_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
 
+	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
+	"github.com/seed27ccf144/mlog/writer"
 )
 
 // Once retention has dropped something, the log starts with the first record of the
@@ -66,4 +69,41 @@ func TestSkipToStart(t *testing.T) {
 		}
 		wantNothing(t, r)
 	}
+}
+
+// Retention that drops a segment between any two looks at the directory gets nowhere ahead of
+// a reader that begins with the oldest record.
+func TestOldestWhileRetentionDrops(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 1500)
+	src := openSource(t, dir)
+	all := bases(t, dir)
+	logtest.DropAfterEachLook(t, dir)
+	r := newReader(t, src, reader.Options{Oldest: true, Until: reader.Unbounded})
+	if r.Offset() != all[1] {
+		t.Errorf("the reader begins at %d, want %d, which was the oldest when it looked", r.Offset(), all[1])
+	}
+	wantNext(t, r, all[1], numberedText(int(all[1])))
+}
+
+// So it is with one that skips from a place that is gone.
+func TestSkipToStartWhileRetentionDrops(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 1500)
+	all := bases(t, dir)
+	r := newReader(t, openSource(t, dir), following(0))
+	for offset := range all[1] {
+		wantNext(t, r, offset, numberedText(int(offset)))
+	}
+	if _, _, err := w.Trim(context.Background(), writer.Limits{Before: all[2]}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, reader.ErrOutOfRange) {
+		t.Fatalf("got %v, want that offset %d is gone", err, all[1])
+	}
+	logtest.DropAfterEachLook(t, dir)
+	if err := r.SkipDamage(); err != nil || r.Offset() != all[3] {
+		t.Fatalf("skipped to %d, %v; want %d", r.Offset(), err, all[3])
+	}
+	wantNext(t, r, all[3], numberedText(int(all[3])))
 }

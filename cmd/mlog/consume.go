@@ -105,12 +105,13 @@ type consumer struct {
 	group  *mlog.Group // nil without -g
 	reader *mlog.Reader
 
-	progress  progress
-	printed   int64 // records so far
-	fromGroup bool  // it began at the committed offset
-	endHidden bool  // damage hides where the log ends
-	next      int64 // the offset after the last record in out
-	committed int64 // what the group's file has
+	progress   progress
+	printed    int64 // records so far
+	fromGroup  bool  // it began at the committed offset
+	fromMoving bool  // it began at a place that moves as the log does, such as its start
+	endHidden  bool  // damage hides where the log ends
+	next       int64 // the offset after the last record in out
+	committed  int64 // what the group's file has
 }
 
 func consume(std *streams, dir string, o consumeOptions) error {

@@ -127,6 +127,7 @@ func (c *consumer) resolveFrom(span offsetspec.Range) (int64, error) {
 			return c.checkFrom(committed)
 		}
 	}
+	c.fromMoving = bound.Kind != offsetspec.Exact
 	start, end, err := c.limits()
 	if err != nil {
 		return 0, err
@@ -154,6 +155,8 @@ func (c *consumer) checkFrom(from int64) (int64, error) {
 	}
 	outside := &mlog.RangeError{Requested: from, Start: start, End: end}
 	switch {
+	case from < start && c.fromMoving:
+		return start, nil
 	case from > end, from < start && !c.skipDamage:
 		return 0, c.explain(outside)
 	case from < start:
@@ -164,16 +167,19 @@ func (c *consumer) checkFrom(from int64) (int64, error) {
 }
 
 // openReader begins to read at from. Retention may have passed it since it was
-// checked.
+// checked: the start of the log, or ten records before its end, are then where the log
+// starts now, and nothing was skipped that the user has asked for.
 func (c *consumer) openReader(from, until int64) (*mlog.Reader, error) {
 	o := mlog.ReaderOptions{From: mlog.At(from), Durable: c.durable, Spin: c.spin}
 	if until != noEnd {
 		o.Until = mlog.At(until)
 	}
 	r, err := c.log.Reader(o)
-	if c.skipDamage && errors.Is(err, mlog.ErrOutOfRange) {
+	var outside *mlog.RangeError
+	gone := errors.As(err, &outside) && outside.Requested < outside.Start
+	if gone && (c.skipDamage || c.fromMoving) {
 		o.From = mlog.Start()
-		if r, err = c.log.Reader(o); err == nil {
+		if r, err = c.log.Reader(o); err == nil && !c.fromMoving {
 			c.noteSkipped(from, r.Offset(), mlog.ErrOutOfRange)
 		}
 	}

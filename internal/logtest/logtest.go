@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/seam"
 	"github.com/seed27ccf144/mlog/segment"
 )
 
@@ -73,4 +75,39 @@ func Copy(t testing.TB, dir layout.Dir) layout.Dir {
 			t.Fatal(err)
 		}
 	}
+}
+
+// DropAfterEachLook takes the oldest segment away whenever somebody in this process has listed
+// the log's directory, until the test ends: retention that is always quicker than a look.
+func DropAfterEachLook(t testing.TB, dir layout.Dir) {
+	t.Helper()
+	var dropping sync.Mutex
+	t.Cleanup(seam.Watch(filepath.Dir(string(dir)), func(c seam.Call, do func() error) error {
+		err := do()
+		if c.Op != "getdents" {
+			return err
+		}
+		dropping.Lock()
+		defer dropping.Unlock()
+		if row := Row(t, dir); len(row) < 2 {
+			t.Errorf("segments at %v are left to drop from", row)
+		} else if err := os.Remove(dir.Segment(row[0])); err != nil {
+			t.Error(err)
+		}
+		return err
+	}))
+}
+
+// Row lists the base offsets of the segments, in order, unseen by who watches the calls.
+func Row(t testing.TB, dir layout.Dir) (row []int64) {
+	entries, err := os.ReadDir(string(dir)) // in the order of the names, which is that of the offsets
+	if err != nil {
+		t.Error(err)
+	}
+	for _, entry := range entries {
+		if base, ok := layout.ParseSegmentName(entry.Name()); ok {
+			row = append(row, base)
+		}
+	}
+	return row
 }
