@@ -11,9 +11,9 @@ import (
 
 // The bare group is what is left of durable appends by several processes, when nobody ever
 // dies and nothing is kept but bytes: a lock, a copy of the record into a mapped file, and one
-// sync for all who wait, by one of them. The others sleep until it is over. It is the
-// limit of what a log can do whose producers share syncs and do not burn the cores while they wait: so
-// many wake-ups, on so few cores, lie between two syncs. One that lets all
+// sync for all who wait, by one of them. The others sleep until it is over. It is a
+// reference for a log whose producers share syncs and do not burn the cores while they wait: so
+// many wake-ups, on so few cores, lie between two syncs. It is no limit: one that lets all
 // producers yield in turns instead of sleeping can be quicker.
 type group struct {
 	file, words []byte
@@ -65,6 +65,7 @@ func (w *worker) openGroup(t task) (*group, error) {
 		if err := fill(int(f.Fd()), t.Bytes, os.Getpagesize()); err != nil {
 			return nil, err
 		}
+		clear(words)
 	}
 	file, err := shm.Open(t.Dir)
 	if err != nil {

@@ -45,8 +45,9 @@ func AtTime(t time.Time) Position { return Position{kind: byTime, time: t} }
 // ReaderOptions say what a Reader reads. The zero value reads from the start and
 // follows the log.
 //
-// While more than some two million records come in a second, a reader that keeps up is
-// a few microseconds behind, so as not to slow the producer down; not with Spin.
+// From some two million records a second on, until fewer than 1.4 million come, a reader
+// that keeps up is a few microseconds behind, so as not to slow the producer down; not
+// with Spin.
 type ReaderOptions struct {
 	From    Position // the first record; by default Start
 	Until   Position // the record to end before; by default there is no end

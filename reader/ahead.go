@@ -101,6 +101,7 @@ func (r *Reader) lookAhead() (err error) {
 					return err
 				}
 			}
+			a.dry = false // though the run before it may have been: it came since
 		}
 		rec := &a.records[a.end]
 		if err := r.records.Next(rec); err != nil {

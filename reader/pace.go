@@ -20,10 +20,12 @@ const (
 // ahead whenever it has read all that there is. Where records come seldom enough that
 // the looks are no burden, their delay would be one.
 const (
-	lullTurns    = 1 << 13 // turns of an empty loop: 3 to 4 µs
-	catchUps     = 64      // in which to see how fast records come, since to read the clock takes as long as a record
-	nsOfFast     = 500     // a record, and a stream is fast
-	nsOfNotSoNow = 700     // and is so no more
+	// Turns of an empty loop, since to read the clock takes a tenth of a lull. A turn takes as long as
+	// a processor's cycle or two: 3 to 4 µs in all where it was tuned.
+	lullTurns = 1 << 13
+	catchUps  = 64  // in which to see how fast records come, since to read the clock takes as long as a record
+	fastBelow = 500 // ns a record: a stream is fast,
+	slowAbove = 700 // and is so no more
 )
 
 // A producer that finds sleepers has to wake them, which costs it 1 to 2 µs for
@@ -44,7 +46,7 @@ type pace struct {
 
 	lulls    bool  // see lullTurns
 	caughtUp int   // times since
-	since    int64 // this moment, in ns of some clock,
+	since    int64 // this moment, in ns of some clock, or 0 if nothing is known
 	offset   int64 // when this record was the next
 }
 
@@ -66,7 +68,7 @@ func (p *pace) begin(next int64, always bool) int {
 // catchUp is called with the next offset when the reader has read all that there is. It
 // lets the producer run ahead if that is worth while.
 func (p *pace) catchUp(next int64) {
-	if p.caughtUp++; p.caughtUp == catchUps {
+	if p.caughtUp++; p.caughtUp == catchUps || p.since == 0 {
 		p.learnLull(next, int64(time.Since(anyMoment)))
 	}
 	if p.lulls {
@@ -77,13 +79,17 @@ func (p *pace) catchUp(next int64) {
 
 var anyMoment = time.Now()
 
-// learnLull decides by how fast records have come since it was called last.
+// forget is called when the reader is moved: what was on the way did not come meanwhile.
+func (p *pace) forget() { p.since = 0 }
+
+// learnLull decides by how fast records have come since it was called last. Both times the
+// reader had read all that there was.
 func (p *pace) learnLull(next, now int64) {
-	ns := int64(nsOfFast)
+	ns := int64(fastBelow)
 	if p.lulls {
-		ns = nsOfNotSoNow
+		ns = slowAbove
 	}
-	p.lulls = now-p.since < ns*(next-p.offset)
+	p.lulls = p.since != 0 && now-p.since < ns*(next-p.offset)
 	p.caughtUp, p.since, p.offset = 0, now, next
 }
 

@@ -120,6 +120,7 @@ func (r *Reader) moveOr(err error, p place, offset int64) error {
 func (r *Reader) move(p place, next int64) {
 	r.ahead.clear()
 	r.records.Clear()
+	r.pace.forget()
 	r.src.release(r.at.v)
 	r.at, r.batch = p, place{}
 	r.next, r.gap, r.torn, r.awaited = next, nil, false, 0

@@ -160,6 +160,6 @@ func Zeros(w *Writer) int64 { return w.cur.zeros }
 // SetDirtyPages has f asked how many pages are to be written, instead of the system.
 func SetDirtyPages(w *Writer, f func(file *os.File, from, to int64) (n int64, ok bool)) {
 	w.syncer.lead <- struct{}{}
-	w.syncer.dirtyPages = f
+	w.syncer.countDirty = f
 	<-w.syncer.lead
 }

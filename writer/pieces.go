@@ -11,35 +11,36 @@ import (
 // writes all of its piece, which takes five times as long as a page. Where pages came
 // into memory by appends that nobody wanted to be durable (see keeper.singly), they stay in
 // pieces when the file is recycled, and no call splits a piece of a file that others may
-// have mapped. So a process whose syncs come to one makes files anew instead of
-// recycling them, for as many segments as the log has. After that all of its files have pages
-// that came one by one.
+// have mapped. So a process whose syncs come to one makes files anew: it recycles none of
+// the segments that there are then. The new ones have pages that came one by one, unless
+// another producer, which only appends, made them or their pages.
 
-// A renewal says how many files are to be made anew instead of recycled.
+// A renewal says which files are not to be recycled.
 type renewal struct {
-	left atomic.Int64
-	vain atomic.Bool // files made anew are in pieces as well: by what the filesystem, or another producer, does
+	// until is above the base offsets of the segments whose files are not recycled; 0 if
+	// all are.
+	until atomic.Int64
+	// sweep says that the spares of before the renewal are still there.
+	sweep atomic.Bool
+	// inVain counts the files made anew, one after the other, that were found in pieces as
+	// well. Guarded by syncer.lead.
+	inVain int
 }
 
-// takes counts one file that is not recycled, and reports whether there was one to go.
-func (r *renewal) takes() bool {
-	for {
-		left := r.left.Load()
-		if left <= 0 {
-			return false
-		}
-		if r.left.CompareAndSwap(left, left-1) {
-			return true
-		}
-	}
-}
+// mostInVain is how many new files in pieces it takes to give up for good: the filesystem, or
+// another producer, makes them so. One may be a spare of before, taken by a roll that was
+// quicker than the sweep.
+const mostInVain = 2
 
-// smallPiece is how many pages in a piece are no harm yet: a sync takes some microseconds
-// more for them. A larger piece is aligned to its size, and so to that of two small ones.
-const smallPiece = 8
+func (r *renewal) isOn() bool            { return r.until.Load() > 0 }
+func (r *renewal) givenUp() bool         { return r.inVain >= mostInVain }
+func (r *renewal) recycles(b int64) bool { return b >= r.until.Load() }
+func (r *renewal) begin(current int64)   { r.sweep.Store(true); r.until.Store(current + 1) }
+func (r *renewal) end()                  { r.until.Store(0) }
 
-// dirtyPages is files.DirtyPages; tests have another one.
-type dirtyPages func(f *os.File, from, to int64) (n int64, ok bool)
+// smallPiece is how many bytes of a piece are no harm yet: a sync takes some microseconds
+// more for them. A larger piece is of two small ones at least, and aligned to its size.
+const smallPiece = 32 << 10
 
 // lookForPieces finds out, once for each stretch that is populated at a time, whether
 // the current segment is in pieces. Everything before reached is on disk: so a page before
@@ -48,35 +49,48 @@ type dirtyPages func(f *os.File, from, to int64) (n int64, ok bool)
 func (s *syncer) lookForPieces() {
 	page := int64(os.Getpagesize())
 	from := s.reached &^ (page - 1)
-	begin := from &^ (2*smallPiece*page - 1)
-	if from < s.lookFrom || !s.asked.Load() || s.w.renewal.vain.Load() || from-begin < smallPiece*page {
+	begin := from &^ (2*smallPiece - 1) // here the piece of more than a small one begins, or before
+	renewal := &s.w.renewal
+	if from < s.lookFrom || !s.asked.Load() || renewal.givenUp() || from-begin < smallPiece {
 		return
 	}
 	s.lookFrom = from + populateStep
 	begin = max(begin, page) // without the header's, which is to be written always
-	n, ok := s.dirtyPages(s.cur.file, begin, from)
-	if !ok || n < smallPiece-1 {
+	n, ok := s.countDirty(s.cur.file, begin, from)
+	if !ok {
 		return
 	}
-	renewal := &s.w.renewal
-	switch recycled := s.cur.Origin == segment.Recycled; {
-	case renewal.left.Load() == 0 && recycled:
-		bases, err := s.w.dir.Segments()
-		if err != nil {
-			return
-		}
-		renewal.left.Store(int64(len(bases)))
+	inPieces, recycled := n >= (from-begin)/page, s.cur.Origin == segment.Recycled
+	switch {
+	case recycled && inPieces && !renewal.isOn():
+		renewal.begin(s.cur.Base)
 		s.w.keeper.request(func(t *todo) { t.spare = true })
-	case renewal.left.Load() > 0 && !recycled:
-		renewal.left.Store(0)
-		renewal.vain.Store(true)
+	case recycled || !renewal.isOn():
+		// Another process recycles while this one does not; or the file is new and in pieces, which is
+		// of no use to know before it is recycled.
+	case inPieces:
+		if renewal.inVain++; renewal.givenUp() {
+			renewal.end()
+		}
+	default:
+		renewal.inVain = 0
 	}
 }
 
-// removePieces removes the spares that were segments, while files are made anew. The caller holds the
-// spare lock.
+// removePieces removes the spares that are in pieces, or may be, while files are made anew, and
+// ends that once the segments of before are gone, whoever dropped them. The caller holds
+// the spare lock.
 func (w *Writer) removePieces() {
-	if w.renewal.left.Load() > 0 {
-		w.removeRecycled()
+	if !w.renewal.isOn() {
+		return
 	}
+	if bases, err := w.dir.Segments(); err == nil && len(bases) > 0 && w.renewal.recycles(bases[0]) {
+		w.renewal.end()
+		return
+	}
+	if w.renewal.sweep.Swap(false) {
+		w.removeSurplus(0)
+		return
+	}
+	w.removeRecycled()
 }

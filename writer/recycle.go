@@ -50,12 +50,12 @@ func (w *Writer) unname(base int64, spares int) (lock *filelock.Lock, err error)
 	return lock, nil
 }
 
-// reuse makes the file that unname took out of the log a spare, of which there
-// are to be no more than so many. It reports whether it did. The directory has
-// been synced in between.
-func (w *Writer) reuse(spares int) bool {
+// reuse makes the file that unname took out of the log, where it was the segment with
+// this base offset, a spare, of which there are to be no more than so many. It reports
+// whether it did. The directory has been synced in between.
+func (w *Writer) reuse(base int64, spares int) bool {
 	path := w.dir.NextSpare()
-	if !w.renewal.takes() {
+	if w.renewal.recycles(base) {
 		if to := w.freeSpare(spares); to != "" && w.isUnused(path) && files.Rename(path, to) == nil {
 			w.recycled.Add(1)
 			return true

@@ -27,10 +27,9 @@ import (
 // order; the lock spares work and guards nothing, and waiting for it is given up
 // when its holder is stopped.
 type syncer struct {
-	w          *Writer
-	life       sync.RWMutex // held shared by each call; closing takes it, and then unmaps
-	dirtyPages dirtyPages
-	dir        *os.File // the log's directory; nil when closed, guarded by life
+	w    *Writer
+	life sync.RWMutex // held shared by each call; closing takes it, and then unmaps
+	dir  *os.File     // the log's directory; nil when closed, guarded by life
 
 	lead chan struct{} // one goroutine of the process at a time; guards the rest
 	cur  *handle       // the segment synced last
@@ -42,16 +41,20 @@ type syncer struct {
 	reached       int64
 	// unsavedMark says that a durable mark was stored in cur after its last sync.
 	unsavedMark bool
-	group       int64       // how many shared the last sync, as far as is known
-	lookFrom    int64       // position in cur from which on to look for pieces
-	inStep      atomic.Bool // group is more than one; for the appender
-	asked       atomic.Bool // somebody waited for a record of his to be durable
+	group       int64 // how many shared the last sync, as far as is known
+	// lookFrom is the position in cur from which on to look for pieces, with countDirty, which is
+	// files.DirtyPages but for tests.
+	lookFrom   int64
+	countDirty func(f *os.File, from, to int64) (n int64, ok bool)
+
+	inStep atomic.Bool // group is more than one; for the appender
+	asked  atomic.Bool // somebody waited for a record of his to be durable
 }
 
 func (s *syncer) init(w *Writer) (err error) {
 	s.w = w
 	s.lead = make(chan struct{}, 1)
-	s.dirtyPages = files.DirtyPages
+	s.countDirty = files.DirtyPages
 	s.dir, err = files.OpenDir(string(w.dir))
 	return err
 }

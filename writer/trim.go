@@ -153,7 +153,7 @@ func (w *Writer) drop(base int64, spares int) (removed bool, freed int, err erro
 	if err := files.SyncDir(string(w.dir)); err != nil {
 		return removed, 0, err
 	}
-	if removed && (lock == nil || !w.reuse(spares)) {
+	if removed && (lock == nil || !w.reuse(base, spares)) {
 		freed++
 	}
 	if lock != nil {
