@@ -4,10 +4,10 @@
 // Reader and writer know nothing of each other. They meet in the mapped files
 // only, as two processes do.
 //
-// Reading order: source.go (what the readers of a process share), seek.go and
-// lookup.go (from an offset or a time to a position), row.go and unrecovered.go
-// (what a power loss left), reader.go (one reader), damage.go (what it does when
-// bytes do not verify).
+// Reading order: source.go (what the readers of a process share), idle.go (what
+// they have left and may come to again), seek.go and lookup.go (from an offset or
+// a time to a position), row.go and unrecovered.go (what a power loss left),
+// reader.go (one reader), damage.go (what it does when bytes do not verify).
 package reader
 
 import (
@@ -50,14 +50,16 @@ type Source struct {
 	replaced []*control.Control
 	views    map[int64]*view
 	leaving  sync.WaitGroup // what leave has not unmapped yet
+	idle     idle
 }
 
 // A view is a segment mapped for reading, shared by the readers that are in it.
 // The file lock on it keeps producers from recycling the file meanwhile.
 type view struct {
 	*segment.Segment
-	file *os.File // locked
-	refs int      // guarded by Source.mu
+	file *os.File    // locked
+	refs int         // guarded by Source.mu
+	info fs.FileInfo // of file, once the view is idle
 }
 
 // NewSource opens the log in dir for reading.
@@ -103,6 +105,7 @@ func (s *Source) Drop() {
 		return
 	}
 	s.leaving.Wait()
+	s.idle.close()
 	s.wake.Close()
 	for _, ctl := range append(s.replaced, s.ctl) {
 		if ctl != nil {
@@ -189,7 +192,11 @@ func (s *Source) mapSegment(base int64) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg, err := segment.MapNamed(f, base, false)
+	m := s.idle.take(f)
+	seg, err := segment.RemapNamed(f, m, base, false)
+	if err != nil && m != nil {
+		m.Close()
+	}
 	if err == nil && (seg.LogID != s.meta.LogID || seg.Base != base) {
 		seg.Close()
 		err = &segment.HeaderError{Reason: "it belongs to another log or another offset"}
@@ -208,13 +215,25 @@ func (s *Source) release(v *view) {
 	}
 }
 
-// leave is release for a reader that reads on in the next segment. It does not wait
-// until the system has taken down the mapping, which takes it some 250 ns for each
-// page: milliseconds, in which records come.
+// leave is release for a reader that reads on in the next segment. The mapping is kept where
+// it is likely to be wanted again, or else taken down by another goroutine: that takes the system
+// some 250 ns for each page, milliseconds in which records come.
 func (s *Source) leave(v *view) {
-	if s.isLast(v) {
-		s.leaving.Go(v.unmap)
+	if !s.isLast(v) {
+		return
 	}
+	kept, over := s.idle.keep(v)
+	if !kept {
+		over = append(over, v)
+	}
+	if len(over) == 0 {
+		return
+	}
+	s.leaving.Go(func() {
+		for _, v := range over {
+			v.unmap()
+		}
+	})
 }
 
 // isLast takes a user from v, and v out of the views if that was the last.
