@@ -9,6 +9,9 @@
  * Each statement is a step, and before each a process may vanish (SIGKILL). The
  * kernel then first stops its stores, later frees its file locks, one by one.
  *
+ * With SOON an append may give the lock back by a plain store (ReleaseSoon), which takes away
+ * a mark that is set just then.
+ *
  * Holds:  never two owners; who gets the lock after a death or a fault knows that
  *         he must repair; every run ends, and nobody is left waiting.
  */
@@ -212,7 +215,15 @@ holding:	/* Writer.locked, enter, placeAll. Repair works with several stores too
 #endif
 			}
 		:: atomic { assert(ghost == me); broken = false }
+#ifdef SOON
+			if
+			:: word == slot -> atomic { assert(ghost == me && OWNER(word) == slot); ghost = FREE; word = 0 }
+			:: word != slot -> atomic { give_back(0) }
+			:: atomic { give_back(0) }
+			fi
+#else
 			atomic { give_back(0) }
+#endif
 		fi;
 		/* futex.Wake(word, 1) */
 		atomic {

@@ -15,6 +15,9 @@
  *   sleeps on news at all.
  * Holds, with NO_TIMEOUT and deaths anywhere but between commit and wake (SPARE_WINDOW):
  *   the same. And with the bound and deaths anywhere: nobody is left asleep.
+ * Holds, with QUICK, NO_TIMEOUT and DEATHS 0: the same, but that the ticker has come since. With
+ *   it a producer may look at the flag before the consumers see its commit, as a processor does
+ *   that does not wait in between, and leaves another look to its ticker (Writer.afterLone).
  * So a producer killed between its commit and its wake is the one cause for which the
  * sleep has a bound. If it was killed there before it lowered the flag, the next append
  * of anybody makes up for it (SPARE_SWAP); behind that, the bound alone.
@@ -44,6 +47,7 @@ bool killed[PRODUCERS + CONSUMERS + 1];
 bool owes[PRODUCERS + 1];       /* committed, and did not come to the end of its wake */
 bool lowered[PRODUCERS + 1];    /* the same, and took the flag down */
 byte deaths, over;
+bit due, looking;               /* a tick is to come, after an append of a run; one is under way */
 
 #if CONSUMERS > 2
 #define each(statement, k) statement(0, k); statement(1, k); statement(2, k)
@@ -95,7 +99,7 @@ inline wake_all() {             /* futex.Wake(sequence, All) */
 #endif
 
 proctype Producer() {
-	bit up;
+	bit up, early;
 
 	{
 		do
@@ -104,11 +108,20 @@ proctype Producer() {
 #ifdef BREAK_SIGNAL_FIRST
 			up = flag;
 #endif
+#ifdef QUICK
+			if
+			:: early = 0
+			:: early = 1; up = flag
+			fi;
+#endif
 			/* Segment.Commit, under the lock */
-			atomic { each(has_news, MARK); owes[me] = true };
+			atomic { each(has_news, MARK); owes[me] = true; due = due | early };
 			/* Signal */
 #ifndef BREAK_SIGNAL_FIRST
-			up = flag;
+			if
+			:: early
+			:: !early -> up = flag
+			fi;
 #endif
 			if
 			:: !up
@@ -130,13 +143,44 @@ proctype Producer() {
 				owes[me] = false;
 				lowered[me] = false;
 				up = 0;
+				early = 0;
 #if DEATHS == 0 || defined(SPARE_WINDOW) || defined(WHOSE)
-				assert(!any(sleeps_on, MARK) || ANYBODY_OWES)
+				assert(!any(sleeps_on, MARK) || ANYBODY_OWES || due || looking)
 #endif
 			}
 		od
 	} unless { killed[me] };
-	atomic { up = 0; over++ }
+	atomic { up = 0; early = 0; over++ }
+}
+
+/* Writer.lookAgain, of the producers' tickers. */
+proctype Ticker() {
+	bit up;
+
+	do
+	:: atomic { due -> due = 0; looking = 1 };
+		up = flag;
+		if
+		:: !up
+		:: up ->
+			atomic { up = flag; flag = 0 };
+			if
+			:: up ->
+				atomic { count_up() };
+				atomic { wake_all() }
+			:: !up
+			fi
+		fi;
+		atomic {
+			looking = 0;
+			up = 0;
+#if DEATHS == 0
+			assert(!any(sleeps_on, MARK) || ANYBODY_OWES || due)
+#endif
+		}
+	:: atomic { due && deaths > 0 -> due = 0 } /* it was that of a producer that is dead */
+	:: atomic { over == PRODUCERS && !due -> break }
+	od
 }
 
 #define c (me - PRODUCERS - 1)  /* number of the consumer */
@@ -238,6 +282,9 @@ init {
 		od;
 #if CANCELLER > 0
 		run Canceller();
+#endif
+#if defined(QUICK) && !defined(BREAK_NO_TICK)
+		run Ticker();
 #endif
 		run Killer();
 		i = 0

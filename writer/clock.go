@@ -14,7 +14,8 @@ import (
 // from a time on that he took in between, gets these and no others.
 //
 // What bounds that is the ticker, which has the next append read the clock. It
-// runs during such a run, and one tick longer. Appends that come at longer
+// runs during such a run, and two ticks longer: so an append that finds no tick since the clock was
+// read (hasNotTicked) is followed by one that begins a tick's time later. Appends that come at longer
 // intervals, of more than about a microsecond, read the clock each: a reading would
 // save them little, and each tick takes a core from somebody.
 //
@@ -34,6 +35,8 @@ type clock struct {
 	timer   *time.Timer
 	running atomic.Bool
 	wanted  atomic.Bool // the clock was read in a run since the last tick
+	idle    bool        // and was not between that and the one before; the ticker's
+	ticked  func()      // called with each tick, for what appends of a run leave to it; may be nil
 }
 
 const (
@@ -52,7 +55,11 @@ func (c *clock) init(now func() time.Time, share int) {
 
 // shares reports whether the next append gets a time that was read before: it comes soon
 // after many others.
-func (c *clock) shares() bool { return c.left > 0 && c.ticks.Load() == c.seen }
+func (c *clock) shares() bool { return c.left > 0 && c.hasNotTicked() }
+
+// hasNotTicked reports whether the last reading still counts. It is for the goroutine that has
+// just called now.
+func (c *clock) hasNotTicked() bool { return c.ticks.Load() == c.seen }
 
 // now returns the time for an append. One goroutine at a time may call it.
 func (c *clock) now() int64 {
@@ -96,13 +103,20 @@ func (c *clock) start() {
 	}
 }
 
-// tick has the next append read the clock, and goes on while a run does.
+// tick has the next append read the clock, and goes on while a run does. The tick that finds
+// the run over may come while the last of its appends is under way, so there is another one.
 func (c *clock) tick() {
 	c.ticks.Add(1)
-	if c.wanted.Swap(false) {
+	if c.ticked != nil {
+		c.ticked()
+	}
+	before := c.idle
+	c.idle = !c.wanted.Swap(false)
+	if !c.idle || !before {
 		c.timer.Reset(clockTick)
 		return
 	}
+	c.idle = false
 	c.running.Store(false)
 	if c.wanted.Load() {
 		c.start()

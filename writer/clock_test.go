@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -125,6 +126,38 @@ func TestTickerEndsWithRun(t *testing.T) {
 		time.Sleep(5 * clockTick)
 		if c.ticks.Load() != ticks {
 			t.Error("an idle clock ticks")
+		}
+	}
+}
+
+// TestRunIsFollowedByATick: an append that finds that the clock has not ticked is followed by a tick, and that by
+// another one, which begins a tick's time later.
+func TestRunIsFollowedByATick(t *testing.T) {
+	c, at, _ := testClock(clockShare)
+	c.running.Store(false)
+	*at = int64(time.Hour)
+	var ticked atomic.Uint32
+	c.ticked = func() { ticked.Add(1) }
+	for round := range 20 {
+		longRun(c)
+		for range 10 * round {
+			c.now()
+			time.Sleep(clockTick / 10)
+		}
+		for range clockStreak { // as often as an append of a run might be the last
+			c.now()
+		}
+		before := c.seen
+		if !c.hasNotTicked() {
+			continue // it came just now
+		}
+		for deadline := time.Now().Add(10 * time.Second); c.running.Load(); time.Sleep(clockTick) {
+			if time.Now().After(deadline) {
+				t.Fatal("the ticker goes on without appends")
+			}
+		}
+		if ticks := c.ticks.Load(); ticks < before+2 || ticked.Load() != ticks {
+			t.Fatalf("round %d: the last append knew of tick %d, the ticker ended with %d, and called %d times", round, before, ticks, ticked.Load())
 		}
 	}
 }

@@ -163,3 +163,12 @@ func SetDirtyPages(w *Writer, f func(file *os.File, from, to int64) (n int64, ok
 	w.syncer.countDirty = f
 	<-w.syncer.lead
 }
+
+// Tick is a tick of w's clock.
+func Tick(w *Writer) { w.clock.tick() }
+
+// FlagIsRaised reports whether a consumer waits to be woken.
+func FlagIsRaised(w *Writer) bool { return w.wake.Raised() }
+
+// OwesFlush reports whether w's keeper is to flush.
+func OwesFlush(w *Writer) bool { return w.keeper.dirty.Load() }

@@ -116,7 +116,8 @@ func (k *keeper) rolled() {
 
 // clean reports whether a flush is to be asked for after an append. The append has
 // raised end before, and a barrier is between: so flush, which lowers dirty before it
-// loads end, either sees the append or is asked again.
+// loads end, either sees the append or is asked again. Where there is none, after an append
+// of a run, Writer.lookAgain asks.
 func (k *keeper) clean() bool { return k.w.opts.FlushEvery > 0 && !k.dirty.Load() }
 
 // owe has the keeper flush within the bound what was appended.

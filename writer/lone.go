@@ -83,13 +83,34 @@ func (w *Writer) lone(value []byte) (offset int64, at phase, err error) {
 	mapping.ReleaseInt64(&w.keeper.end, offset+1)
 	at = released
 	mapping.ReleaseInt64(&w.within, 0)
-	w.ctl.Lock.Release(wakeOne)
+	if quick && w.clock.hasNotTicked() {
+		w.ctl.Lock.ReleaseSoon(w.slot.Number, wakeOne)
+	} else {
+		w.ctl.Lock.Release(wakeOne)
+	}
 	w.at(stageReleased)
 	if w.wake.Raised() {
 		w.wake.Signal()
 	}
 	w.keeper.owe()
 	return offset, noting, nil
+}
+
+// An append of a run does not wait, before it looks whether anybody waits for its record, until
+// everybody sees what it has stored: a consumer may raise its flag, find no record and go to
+// sleep, and the append find no flag. The next append looks again, and after the last one
+// the clock's ticker does, which is to tick once more at least, a millisecond after the
+// append found that it had not ticked. By then the append's stores are seen: the processor keeps them
+// back for as long as it takes to fetch their lines, and no longer than until the next
+// interrupt. spec/wake.pml has it, with QUICK.
+
+// lookAgain is called with each tick. Who closes the writer wakes everybody, and flushes.
+func (w *Writer) lookAgain() {
+	if w.closed.Load() {
+		return
+	}
+	w.wake.Signal()
+	w.keeper.owe()
 }
 
 // Goroutines that append at once are better off with the lead, which gathers what they

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/fault"
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/wake"
 	"github.com/seed27ccf144/mlog/segment"
 	"github.com/seed27ccf144/mlog/writer"
 )
@@ -346,4 +348,42 @@ func TestCloseAmongAppends(t *testing.T) {
 		}
 	}
 	t.Logf("%d records", len(got))
+}
+
+// TestTickLooksAgain: what an append of a run may not see when it looks, the next tick does: a consumer
+// that waits, and a keeper that takes everything for flushed.
+func TestTickLooksAgain(t *testing.T) {
+	dir := newLog(t)
+	w, err := writer.Open(t.Context(), dir, readMeta(t, dir), writer.Options{FlushEvery: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	file, err := wake.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	room := wake.NewRoom(file)
+	var woken sync.WaitGroup
+	woken.Go(func() {
+		looks := 0
+		if err := room.Wait(t.Context(), func() bool { looks++; return looks > 100 }); err != nil {
+			t.Error(err)
+		}
+	})
+	for !writer.FlagIsRaised(w) { // the test's own time-out is the bound
+		time.Sleep(100 * time.Microsecond)
+	}
+	if writer.OwesFlush(w) {
+		t.Fatal("a flush is owed already")
+	}
+	writer.Tick(w)
+	if writer.FlagIsRaised(w) {
+		t.Error("nobody was woken")
+	}
+	if !writer.OwesFlush(w) {
+		t.Error("the keeper was not asked to flush")
+	}
+	woken.Wait()
 }

@@ -124,6 +124,9 @@ func Open(ctx context.Context, dir layout.Dir, meta layout.Meta, opts Options) (
 		w.now, share = time.Now, clockShare
 	}
 	w.clock.init(w.now, share)
+	if direct {
+		w.clock.ticked = w.lookAgain
+	}
 	w.requests.New = newRequest
 	if err := w.join(ctx); err != nil {
 		w.release()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed27ccf144/mlog/internal/filelock"
 	"github.com/seed27ccf144/mlog/internal/futex"
+	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
 // A Lock is one shared word that names its owner's slot:
@@ -74,6 +75,20 @@ func (l *Lock) Release(wake int) {
 	if l.word.Swap(0)&contended != 0 {
 		futex.Wake(l.word, wake)
 	}
+}
+
+// ReleaseSoon is Release for slot, the owner, without waiting until others see what he has
+// stored before. They see that, and that the lock is free, in this order, but maybe only after what he
+// loads next: who has something to look at after a release must come back to it.
+//
+// Somebody who marks the lock as contended just then may lose the mark. He is woken by his
+// bound, should he come to sleep at all: the word that he expects is not there any more.
+func (l *Lock) ReleaseSoon(slot uint32, wake int) {
+	if l.word.Load() != slot {
+		l.Release(wake)
+		return
+	}
+	mapping.ReleaseUint32(l.word, 0)
 }
 
 func (l *Lock) wake(n int) { futex.Wake(l.word, n) }

@@ -62,7 +62,11 @@ func TestMutualExclusion(t *testing.T) {
 					t.Errorf("slot %d holds the lock, the word names %d", slot, c.Lock.Owner())
 				}
 				counter.Store(n + 1)
-				c.Lock.Release(1)
+				if n%3 == 0 {
+					c.Lock.ReleaseSoon(slot, 1)
+				} else {
+					c.Lock.Release(1)
+				}
 			}
 		})
 	}
@@ -73,6 +77,27 @@ func TestMutualExclusion(t *testing.T) {
 	}
 	if c.Lock.Owner() != 0 {
 		t.Errorf("slot %d still holds the lock", c.Lock.Owner())
+	}
+}
+
+// TestReleaseSoonWakes: who had marked the lock by then is woken, as by Release.
+func TestReleaseSoonWakes(t *testing.T) {
+	c, _ := newControl(t)
+	c.Lock.TryFree(1)
+	c.Lock.ReleaseSoon(1, 1)
+	if c.Lock.Owner() != 0 {
+		t.Fatal("the lock was not given back")
+	}
+	c.Lock.TryFree(1)
+	woken := make(chan bool)
+	go func() { woken <- !c.Lock.Sleep(time.Hour) }()
+	for c.Lock.word.Load()&contended == 0 { // the test's own time-out is the bound
+		time.Sleep(100 * time.Microsecond)
+	}
+	time.Sleep(time.Millisecond) // until it sleeps; else it finds the word changed, which is as good
+	c.Lock.ReleaseSoon(1, 1)
+	if !<-woken {
+		t.Error("the sleeper was not woken")
 	}
 }
 

@@ -25,5 +25,8 @@ func Release64(b []byte, off int, value uint64) {
 	*(*uint64)(unsafe.Pointer(&b[off])) = value
 }
 
+// ReleaseUint32 is Release32 for a word that the caller has.
+func ReleaseUint32(w *atomic.Uint32, value uint32) { *(*uint32)(unsafe.Pointer(w)) = value }
+
 // ReleaseInt64 is Release64 for a word of this process.
 func ReleaseInt64(w *atomic.Int64, value int64) { *(*int64)(unsafe.Pointer(w)) = value }
