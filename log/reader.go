@@ -151,8 +151,7 @@ func (r *Reader) Seek(p Position) error {
 
 // SkipDamage steps over what the last call reported: behind the Last offset of a
 // *DamageError, or to the log's start as it is now after a *RangeError. It is an error if
-// there was no such report, or if nothing is behind the damage yet. It is a *RangeError if
-// retention has taken what was behind the damage meanwhile; call it again.
+// there was no such report, or if nothing is behind the damage yet.
 func (r *Reader) SkipDamage() error { return public(r.r.SkipDamage()) }
 
 // Close gives up what the reader has mapped. Records it returned become invalid.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
+	"github.com/seed27ccf144/mlog/internal/seam"
 	mlog "github.com/seed27ccf144/mlog/log"
 )
 
@@ -218,5 +220,49 @@ func TestPlacesThatRetentionOvertakes(t *testing.T) {
 	var outside *mlog.RangeError
 	if _, err := l.Reader(mlog.ReaderOptions{From: mlog.At(0)}); !errors.As(err, &outside) || outside.Requested != 0 {
 		t.Errorf("the offset that was named was not said to be gone: %v", err)
+	}
+}
+
+// A time is looked up in a list of segments all of which retention drops before they are opened:
+// it is not the log's end for that.
+func TestTimeInALogThatIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	l, w := openLog(t, dir, mlog.Options{Retention: mlog.Retention{Bytes: 128 << 10}})
+	row := func() []int64 { return logtest.Row(t, layout.Dir(dir)) }
+	value := aThird(t, l)
+	for range 30 {
+		mustAppend(t, w, value)
+	}
+	other, err := mlog.Open(dir, mlog.Options{MustExist: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	var armed atomic.Bool
+	defer seam.Watch(dir, func(c seam.Call, do func() error) error {
+		err := do()
+		if c.Op == "getdents" && armed.Swap(false) {
+			listed := row()
+			for row()[0] <= listed[len(listed)-1] { // the test's own time-out is the bound
+				for range 3 {
+					mustAppend(t, w, value)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+		return err
+	})()
+	// What else lists the directory is over by now: the keeper has dropped what it can.
+	for len(row()) > 2 {
+		time.Sleep(time.Millisecond)
+	}
+	armed.Store(true)
+	r, err := other.Reader(mlog.ReaderOptions{From: mlog.AtTime(time.Unix(0, 0))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if start, err := other.StartOffset(); err != nil || r.Offset() > start {
+		t.Errorf("a reader from 1970 begins at offset %d; the log begins at %d, %v", r.Offset(), start, err)
 	}
 }

@@ -134,8 +134,8 @@ func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 		return true, nil, nil
 	}
 	// The bad bytes were read before we knew whether a producer had come. One may have
-	// come in between and recovered the log: then they are gone by now. Nothing at all where
-	// an end marker must be is no such case: it stays so.
+	// come in between and recovered the log: then they are gone by now. A missing end marker is
+	// another matter: the segment is sealed, and nobody will write there any more.
 	var f segment.Frame
 	if !errors.Is(bad, segment.ErrNoFrame) {
 		if again := r.at.v.Read(r.at.position, r.at.base, &f); again == nil || errors.Is(again, segment.ErrNoFrame) {
@@ -152,6 +152,8 @@ func (r *Reader) examine(bad error) (next bool, g *gap, err error) {
 	var frame *segment.BadFrameError
 	if errors.As(bad, &frame) {
 		e.Reason = frame.Reason
+	} else if errors.Is(bad, segment.ErrNoFrame) {
+		e.Reason = "the end marker is missing"
 	}
 	// Not back to a segment that begins before what was handed out, as one does if
 	// a hostile producer's batch promised more offsets than are its.

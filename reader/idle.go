@@ -51,10 +51,6 @@ func (i *idle) keep(v *view) (kept bool, over []*view) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.vain = i.vain || len(i.views) >= mostIdleFiles || int64(len(i.views)+1)*v.Size > mostIdleBytes; i.vain {
-		over, i.views = i.views, nil
-		return false, over
-	}
 	i.views = slices.DeleteFunc(i.views, func(have *view) bool {
 		gone := files.Unlinked(have.file)
 		if gone {
@@ -62,6 +58,10 @@ func (i *idle) keep(v *view) (kept bool, over []*view) {
 		}
 		return gone
 	})
+	if i.vain = i.vain || len(i.views) >= mostIdleFiles || int64(len(i.views)+1)*v.Size > mostIdleBytes; i.vain {
+		over, i.views = append(over, i.views...), nil
+		return false, over
+	}
 	i.views = append(i.views, v)
 	if i.giveUp == nil {
 		i.giveUp = time.AfterFunc(idleFor, i.empty)

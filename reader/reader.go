@@ -135,7 +135,7 @@ func (r *Reader) SkipDamage() (err error) {
 		return errors.New("no damage to skip")
 	}
 	if IsGone(r.gap.err) {
-		return r.SeekToOldest()
+		return r.skipToOldest()
 	}
 	if r.gap.resume == nil { // by now there may be something
 		was := r.gap
@@ -157,14 +157,31 @@ func (r *Reader) SkipDamage() (err error) {
 	v, err := r.src.view(to.segment)
 	if err != nil {
 		gap, err := r.missingSegment(to.segment, err)
-		if gap != nil {
-			r.gap = gap
-			err = gap.err
+		if gap == nil {
+			return err
 		}
-		return err
+		if IsGone(gap.err) { // retention was quicker
+			return r.skipToOldest()
+		}
+		r.gap = gap
+		return gap.err
 	}
 	r.move(place{v: v, position: to.position, base: to.offset}, to.offset)
 	return nil
+}
+
+// skipToOldest is SeekToOldest, but never back: where nothing is left of a log, its oldest
+// record is none that the reader has not had.
+func (r *Reader) skipToOldest() error {
+	p, offset, err := r.src.oldest()
+	if err != nil && !errors.Is(err, segment.ErrDamaged) {
+		return err
+	}
+	if offset < r.next {
+		r.src.release(p.v)
+		return fmt.Errorf("nothing behind the damage yet: %w", errors.Join(r.gap.err, err))
+	}
+	return r.moveOr(err, p, offset)
 }
 
 // TryNext returns the next record if it is there. Its slices are views, valid

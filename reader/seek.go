@@ -277,11 +277,24 @@ const noOffset = -1
 // OffsetAt returns the offset of the first record that was appended at t or
 // later, or the log end offset if there is none.
 func (s *Source) OffsetAt(t time.Time) (int64, error) {
-	bases, err := s.row()
-	if err != nil || len(bases) == 0 {
-		return 0, err
+	const attempts = 100
+	for range attempts {
+		bases, err := s.row()
+		if err != nil || len(bases) == 0 {
+			return 0, err
+		}
+		offset, err := s.searchTime(bases, t.UnixNano())
+		if !errors.Is(err, fs.ErrNotExist) {
+			return offset, err
+		}
+		// Retention has dropped all that was listed: there is more by now.
 	}
-	ns := t.UnixNano()
+	return s.End()
+}
+
+// searchTime is OffsetAt in these segments. The error is fs.ErrNotExist if the last of them
+// is gone.
+func (s *Source) searchTime(bases []int64, ns int64) (int64, error) {
 	// Append times never run backwards, so the last segment that has nothing
 	// newer than t before it is where the search begins.
 	i := len(bases) - 1
@@ -298,10 +311,13 @@ func (s *Source) OffsetAt(t time.Time) (int64, error) {
 	}
 	for ; i < len(bases); i++ {
 		v, err := s.view(bases[i])
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
+		if errors.Is(err, fs.ErrNotExist) {
+			if i+1 == len(bases) {
+				return 0, err
 			}
+			continue
+		}
+		if err != nil {
 			return 0, s.unusable(bases[i], err)
 		}
 		p, err := s.scanTo(v, noOffset, func(e index.Entry) bool { return e.Time < ns }, func(f *segment.Frame) bool { return f.Time < ns })

@@ -107,3 +107,28 @@ func TestSkipToStartWhileRetentionDrops(t *testing.T) {
 	}
 	wantNext(t, r, all[3], numberedText(int(all[3])))
 }
+
+// Where nothing is left of a log, a reader stays where it is: it does not begin anew at offset 0.
+func TestSkipToStartNeverGoesBack(t *testing.T) {
+	dir, w := newLog(t)
+	numbered(t, w, 1500)
+	all := bases(t, dir)
+	r := newReader(t, openSource(t, dir), following(0))
+	for offset := range all[1] {
+		wantNext(t, r, offset, numberedText(int(offset)))
+	}
+	if _, _, err := w.Trim(context.Background(), writer.Limits{Before: all[2]}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, reader.ErrOutOfRange) {
+		t.Fatalf("got %v, want that offset %d is gone", err, all[1])
+	}
+	for _, base := range all[2:] {
+		if err := os.Remove(dir.Segment(base)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.SkipDamage(); err == nil || r.Offset() != all[1] {
+		t.Errorf("skipped to offset %d, %v; want an error at %d", r.Offset(), err, all[1])
+	}
+}

@@ -23,8 +23,9 @@ type renewal struct {
 	// sweep says that the spares of before the renewal are still there.
 	sweep atomic.Bool
 	// inVain counts the files made anew, one after the other, that were found in pieces as
-	// well. Guarded by syncer.lead.
-	inVain int
+	// well, and lastInVain is the base offset of the last of them. Guarded by syncer.lead.
+	inVain     int
+	lastInVain int64
 }
 
 // mostInVain is how many new files in pieces it takes to give up for good: the filesystem, or
@@ -32,11 +33,30 @@ type renewal struct {
 // quicker than the sweep.
 const mostInVain = 2
 
-func (r *renewal) isOn() bool            { return r.until.Load() > 0 }
-func (r *renewal) givenUp() bool         { return r.inVain >= mostInVain }
-func (r *renewal) recycles(b int64) bool { return b >= r.until.Load() }
-func (r *renewal) begin(current int64)   { r.sweep.Store(true); r.until.Store(current + 1) }
-func (r *renewal) end()                  { r.until.Store(0) }
+func (r *renewal) isOn() bool    { return r.until.Load() > 0 }
+func (r *renewal) givenUp() bool { return r.inVain >= mostInVain }
+func (r *renewal) end()          { r.until.Store(0) }
+
+// mayReuse reports whether the file of the segment with this base offset may be recycled.
+func (r *renewal) mayReuse(base int64) bool { return base >= r.until.Load() }
+
+// begin makes a renewal of all files up to that of the active segment.
+func (r *renewal) begin(active int64) {
+	r.inVain, r.lastInVain = 0, -1
+	r.sweep.Store(true)
+	r.until.Store(active + 1)
+}
+
+// wasInVain counts a new file in pieces, once.
+func (r *renewal) wasInVain(base int64) {
+	if base == r.lastInVain {
+		return
+	}
+	r.inVain, r.lastInVain = r.inVain+1, base
+	if r.givenUp() {
+		r.end()
+	}
+}
 
 // smallPiece is how many bytes of a piece are no harm yet: a sync takes some microseconds
 // more for them. A larger piece is of two small ones at least, and aligned to its size.
@@ -63,28 +83,32 @@ func (s *syncer) lookForPieces() {
 	inPieces, recycled := n >= (from-begin)/page, s.cur.Origin == segment.Recycled
 	switch {
 	case recycled && inPieces && !renewal.isOn():
-		renewal.begin(s.cur.Base)
+		active, err := s.w.ctl.ActiveBase()
+		if err != nil {
+			return
+		}
+		renewal.begin(max(active, s.cur.Base))
 		s.w.keeper.request(func(t *todo) { t.spare = true })
 	case recycled || !renewal.isOn():
 		// Another process recycles while this one does not; or the file is new and in pieces, which is
 		// of no use to know before it is recycled.
 	case inPieces:
-		if renewal.inVain++; renewal.givenUp() {
-			renewal.end()
-		}
+		renewal.wasInVain(s.cur.Base)
 	default:
-		renewal.inVain = 0
+		if s.cur.Base != renewal.lastInVain { // one file may be both
+			renewal.inVain = 0
+		}
 	}
 }
 
-// removePieces removes the spares that are in pieces, or may be, while files are made anew, and
-// ends that once the segments of before are gone, whoever dropped them. The caller holds
-// the spare lock.
+// removePieces removes spares while files are made anew: the first time all of them, since it
+// cannot tell which are in pieces, and after that those that others have recycled. It ends the renewal
+// once the segments of before are gone, whoever dropped them. The caller holds the spare lock.
 func (w *Writer) removePieces() {
 	if !w.renewal.isOn() {
 		return
 	}
-	if bases, err := w.dir.Segments(); err == nil && len(bases) > 0 && w.renewal.recycles(bases[0]) {
+	if bases, err := w.dir.Segments(); err == nil && len(bases) > 0 && w.renewal.mayReuse(bases[0]) {
 		w.renewal.end()
 		return
 	}

@@ -211,6 +211,50 @@ func TestOneNewFileInPieces(t *testing.T) {
 	}
 }
 
+// TestNewFileInPiecesCountsOnce: however often it is looked at.
+func TestNewFileInPiecesCountsOnce(t *testing.T) {
+	const size = 4 << 20 // four looks
+	dir := newLogWith(t, layout.Settings{SegmentBytes: size, Mode: 0o600})
+	setRetention(t, dir, layout.Retention{Bytes: 8 * size})
+	w := openWriter(t, dir)
+	for before := writer.Recycled(w); writer.Recycled(w) < before+12; {
+		for range 3 {
+			mustAppend(t, w, strings.Repeat("x", 1_300_000))
+		}
+		settle(t, dir)
+	}
+	bad := int64(-1) // the first new segment
+	writer.SetDirtyPages(w, func(f *os.File, from, to int64) (int64, bool) {
+		s := activeSegment(t, dir)
+		if s.Origin != segment.Recycled && bad < 0 {
+			bad = s.Base
+		}
+		if s.Origin == segment.Recycled || s.Base == bad {
+			return (to - from) / int64(os.Getpagesize()), true
+		}
+		return 0, true
+	})
+	made := 0
+	for last := int64(-1); made < 7; {
+		s := activeSegment(t, dir)
+		if s.Base != last {
+			settle(t, dir)
+			if s.Origin != segment.Recycled {
+				made++
+			} else if bad >= 0 {
+				t.Fatalf("%d files were made after one in pieces was found, and then one was recycled", made)
+			}
+			last = s.Base
+		}
+		if s.Tail().Position > size*3/4 {
+			awaitSpare(t, dir)
+		}
+		if err := w.Sync(t.Context(), mustAppend(t, w, strings.Repeat("d", 40_000))+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestAnotherProducerDropsTheOldFiles: files are made anew until those of before are gone, also if
 // it is another producer that drops them, and recycles them.
 func TestAnotherProducerDropsTheOldFiles(t *testing.T) {

@@ -55,7 +55,7 @@ func (w *Writer) unname(base int64, spares int) (lock *filelock.Lock, err error)
 // whether it did. The directory has been synced in between.
 func (w *Writer) reuse(base int64, spares int) bool {
 	path := w.dir.NextSpare()
-	if w.renewal.recycles(base) {
+	if w.renewal.mayReuse(base) {
 		if to := w.freeSpare(spares); to != "" && w.isUnused(path) && files.Rename(path, to) == nil {
 			w.recycled.Add(1)
 			return true

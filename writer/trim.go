@@ -22,8 +22,8 @@ type Limits struct {
 // Trim drops the oldest segments that the limits do not keep, but never the one in
 // use. It returns how many this call removed, and how many files of that size the
 // disk has less: some may be kept for the next segments, others have been kept until
-// now. What a reader has mapped takes room until it goes on, and what another producer
-// has, until its next roll, or for about restAfter. Both are told with an error too.
+// now. What a reader has mapped takes room until it goes on, or about a second longer, and
+// what another producer has, until its next roll, or for about restAfter. Both are told with an error too.
 func (w *Writer) Trim(ctx context.Context, l Limits) (dropped, freed int, err error) {
 	w.trims.Lock()
 	defer w.trims.Unlock()

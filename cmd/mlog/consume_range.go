@@ -167,8 +167,8 @@ func (c *consumer) checkFrom(from int64) (int64, error) {
 }
 
 // openReader begins to read at from. Retention may have passed it since it was
-// checked: the start of the log, or ten records before its end, are then where the log
-// starts now, and nothing was skipped that the user has asked for.
+// checked. A place that moves is then taken as what is left of it, the start of the log as it
+// is now, without a word.
 func (c *consumer) openReader(from, until int64) (*mlog.Reader, error) {
 	o := mlog.ReaderOptions{From: mlog.At(from), Durable: c.durable, Spin: c.spin}
 	if until != noEnd {
