@@ -18,7 +18,7 @@ import (
 //	└──────────┴────────┴────────┴───────────────┘
 //
 // Taking and giving it back without contention is one compare-and-swap and one
-// swap, no system call. A waiter spins and pauses, then sets contended and sleeps on
+// swap, or a store (ReleaseSoon), no system call. A waiter spins and pauses, then sets contended and sleeps on
 // the word. When its sleep times out it tries the file lock of the owner's slot: if
 // it gets that, the owner is dead, and, since the kernel frees file locks only
 // after it has torn down the memory map, can store nothing more. The waiter then
