@@ -126,6 +126,13 @@ func TestCatchingUp(t *testing.T) {
 			if got := r.CaughtUp(); (got > 0) != tt.want {
 				t.Errorf("%d times with %d records", got, n)
 			}
+			if r.KnowsPace() != tt.want {
+				t.Errorf("it measures how fast records come: %v", r.KnowsPace())
+			}
+			// What lies between two places is no stream that came meanwhile.
+			if err := r.SeekTo(0); err != nil || r.KnowsPace() {
+				t.Errorf("it goes on to measure across a seek, %v", err)
+			}
 		})
 	}
 }

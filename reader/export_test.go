@@ -6,3 +6,6 @@ func (r *Reader) Dry() (dry bool, left int) { return r.ahead.dry, r.ahead.left()
 
 // CaughtUp returns how often r has thought of letting the producer run ahead.
 func (r *Reader) CaughtUp() int { return r.pace.caughtUp }
+
+// KnowsPace reports whether r has begun to measure how fast records come.
+func (r *Reader) KnowsPace() bool { return r.pace.since != 0 }

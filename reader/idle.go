@@ -31,13 +31,8 @@ type idle struct {
 	emptying sync.Mutex // held while they are let go
 }
 
-// Bounds of what is kept. The first is that of a process's memory which counts as
-// resident, though it is the page cache's; the second of its descriptors.
-const (
-	mostIdleBytes = 3 << 29
-	mostIdleFiles = 24
-	idleFor       = time.Second
-)
+// idleFor is how long they are kept after the last one was left.
+const idleFor = time.Second
 
 // keep takes over a view that nobody uses any more, and reports whether it did. What is
 // to be let go instead of it, it returns.
@@ -45,12 +40,11 @@ func (i *idle) keep(v *view) (kept bool, over []*view) {
 	if v.Origin != segment.Recycled {
 		return false, nil
 	}
-	var err error
-	if v.info, err = v.file.Stat(); err != nil || filelock.Unshare(v.file) != nil {
-		return false, nil
-	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.vain {
+		return false, nil
+	}
 	i.views = slices.DeleteFunc(i.views, func(have *view) bool {
 		gone := files.Unlinked(have.file)
 		if gone {
@@ -58,8 +52,12 @@ func (i *idle) keep(v *view) (kept bool, over []*view) {
 		}
 		return gone
 	})
-	if i.vain = i.vain || len(i.views) >= mostIdleFiles || int64(len(i.views)+1)*v.Size > mostIdleBytes; i.vain {
+	if i.vain = !mapping.FitsIdle(int64(len(i.views)+1), v.Size); i.vain {
 		over, i.views = append(over, i.views...), nil
+		return false, over
+	}
+	var err error
+	if v.info, err = v.file.Stat(); err != nil || filelock.Unshare(v.file) != nil {
 		return false, over
 	}
 	i.views = append(i.views, v)

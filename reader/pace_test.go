@@ -44,7 +44,10 @@ func TestLullsInAFastStreamOnly(t *testing.T) {
 		{64, 64 * (slowAbove + 1), false},
 		{64, 64 * between, false},
 		{1 << 20, (1 << 20) * 100, true},
-		{64, 3e12, false}, // it slept for an hour
+		{64, 3e12, false},         // it slept for an hour
+		{-5000, 64 * 100, false},  // back
+		{500_000, 64 * 1e6, true}, // and ahead: harmless, and over when it is learned next
+		{64, 64 * 1e6, false},
 	} {
 		next, now = next+tt.records, now+tt.ns
 		if p.learnLull(next, now); p.lulls != tt.lulls {

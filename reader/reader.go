@@ -179,7 +179,10 @@ func (r *Reader) skipToOldest() error {
 	}
 	if offset < r.next {
 		r.src.release(p.v)
-		return fmt.Errorf("nothing behind the damage yet: %w", errors.Join(r.gap.err, err))
+		if err == nil {
+			err = r.gap.err
+		}
+		return fmt.Errorf("nothing behind the damage yet: %w", err)
 	}
 	return r.moveOr(err, p, offset)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/seed27ccf144/mlog/internal/layout"
 	"github.com/seed27ccf144/mlog/internal/logtest"
 	"github.com/seed27ccf144/mlog/reader"
 	"github.com/seed27ccf144/mlog/segment"
@@ -88,19 +89,7 @@ func TestOldestWhileRetentionDrops(t *testing.T) {
 
 // So it is with one that skips from a place that is gone.
 func TestSkipToStartWhileRetentionDrops(t *testing.T) {
-	dir, w := newLog(t)
-	numbered(t, w, 1500)
-	all := bases(t, dir)
-	r := newReader(t, openSource(t, dir), following(0))
-	for offset := range all[1] {
-		wantNext(t, r, offset, numberedText(int(offset)))
-	}
-	if _, _, err := w.Trim(context.Background(), writer.Limits{Before: all[2]}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, reader.ErrOutOfRange) {
-		t.Fatalf("got %v, want that offset %d is gone", err, all[1])
-	}
+	dir, all, r := placeGone(t)
 	logtest.DropAfterEachLook(t, dir)
 	if err := r.SkipDamage(); err != nil || r.Offset() != all[3] {
 		t.Fatalf("skipped to %d, %v; want %d", r.Offset(), err, all[3])
@@ -110,10 +99,25 @@ func TestSkipToStartWhileRetentionDrops(t *testing.T) {
 
 // Where nothing is left of a log, a reader stays where it is: it does not begin anew at offset 0.
 func TestSkipToStartNeverGoesBack(t *testing.T) {
+	dir, all, r := placeGone(t)
+	for _, base := range all[2:] {
+		if err := os.Remove(dir.Segment(base)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.SkipDamage(); err == nil || r.Offset() != all[1] {
+		t.Errorf("skipped to offset %d, %v; want an error at %d", r.Offset(), err, all[1])
+	}
+}
+
+// placeGone returns a log, its segments' base offsets, of which two are dropped by now, and a
+// reader that was told so when it came to the second.
+func placeGone(t *testing.T) (dir layout.Dir, all []int64, r *reader.Reader) {
+	t.Helper()
 	dir, w := newLog(t)
 	numbered(t, w, 1500)
-	all := bases(t, dir)
-	r := newReader(t, openSource(t, dir), following(0))
+	all = bases(t, dir)
+	r = newReader(t, openSource(t, dir), following(0))
 	for offset := range all[1] {
 		wantNext(t, r, offset, numberedText(int(offset)))
 	}
@@ -123,12 +127,5 @@ func TestSkipToStartNeverGoesBack(t *testing.T) {
 	if _, err := r.TryNext(new(segment.Record)); !errors.Is(err, reader.ErrOutOfRange) {
 		t.Fatalf("got %v, want that offset %d is gone", err, all[1])
 	}
-	for _, base := range all[2:] {
-		if err := os.Remove(dir.Segment(base)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.SkipDamage(); err == nil || r.Offset() != all[1] {
-		t.Errorf("skipped to offset %d, %v; want an error at %d", r.Offset(), err, all[1])
-	}
+	return dir, all, r
 }

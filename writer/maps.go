@@ -74,18 +74,6 @@ type maps struct {
 	idle   []*mapped // the newest last
 }
 
-// Bounds of what is kept. The first is that of a process's memory which counts as
-// resident, though it is the page cache's; the second of its descriptors.
-const (
-	mostIdleBytes = 3 << 29
-	mostIdleFiles = 24
-)
-
-// fits reports whether this many files of that size are kept.
-func fitsIdle(files, size int64) bool {
-	return files <= mostIdleFiles && files*size <= mostIdleBytes
-}
-
 // keep takes x over, and returns what there is no more room for, which the caller
 // releases where it holds nobody up.
 func (s *maps) keep(x *mapped) (over *mapped) {
@@ -96,7 +84,7 @@ func (s *maps) keep(x *mapped) (over *mapped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.idle = append(s.idle, x)
-	if !fitsIdle(int64(len(s.idle)), x.info.Size()) {
+	if !mapping.FitsIdle(int64(len(s.idle)), x.info.Size()) {
 		over = s.idle[0]
 		s.idle = append(s.idle[:0], s.idle[1:]...)
 	}

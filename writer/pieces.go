@@ -76,11 +76,12 @@ func (s *syncer) lookForPieces() {
 	}
 	s.lookFrom = from + populateStep
 	begin = max(begin, page) // without the header's, which is to be written always
+	pages := (from - begin) / page
 	n, ok := s.countDirty(s.cur.file, begin, from)
-	if !ok {
+	if !ok || pages == 0 {
 		return
 	}
-	inPieces, recycled := n >= (from-begin)/page, s.cur.Origin == segment.Recycled
+	inPieces, recycled := n >= pages, s.cur.Origin == segment.Recycled
 	switch {
 	case recycled && inPieces && !renewal.isOn():
 		active, err := s.w.ctl.ActiveBase()

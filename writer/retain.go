@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/seed27ccf144/mlog/internal/layout"
+	"github.com/seed27ccf144/mlog/internal/mapping"
 )
 
 // dropsAtOnce bounds how long the keeper's other work has to wait for retention:
@@ -29,7 +30,7 @@ func (k *keeper) retain() error {
 	// Where segments are flushed, their pages have to be faulted in again anyway, and
 	// to sync what is still mapped costs an interrupt of the appender for each page.
 	size := k.w.meta.SegmentBytes
-	k.w.maps.wanted.Store(k.w.recycles() && k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && fitsIdle(settings.Bytes/size+layout.MostSpares, size))
+	k.w.maps.wanted.Store(k.w.recycles() && k.w.opts.FlushEvery <= 0 && settings.Bytes > 0 && mapping.FitsIdle(settings.Bytes/size+layout.MostSpares, size))
 	k.w.capped.Store(settings != (layout.Retention{}) && k.w.meta.HasOrigins())
 	if settings == (layout.Retention{}) {
 		return k.w.dropForgotten()

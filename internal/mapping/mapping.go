@@ -59,6 +59,20 @@ func (m *Map) Close() error {
 	return m.data.Unmap()
 }
 
+// Bounds of what one log's producer, or its readers, keep mapped in a process without using it. The
+// first is that of a process's memory which counts as resident, though it is the page
+// cache's; the second of its descriptors.
+const (
+	mostIdleBytes = 3 << 29
+	mostIdleFiles = 24
+)
+
+// FitsIdle reports whether this many files of that size may be kept mapped for the time when
+// they come back.
+func FitsIdle(files, size int64) bool {
+	return files <= mostIdleFiles && files*size <= mostIdleBytes
+}
+
 // Populate makes the pages of [from, to) present and writable in this mapping,
 // so that later stores do not fault. With singly the system is not to read ahead in
 // this mapping, then or later: what it reads ahead it keeps in pieces of several pages,
