@@ -130,6 +130,23 @@ func TestTickerEndsWithRun(t *testing.T) {
 	}
 }
 
+// TestTickerGoesOnOnceMore: the tick that finds the run over may come while its last append is under
+// way, and is not the last.
+func TestTickerGoesOnOnceMore(t *testing.T) {
+	c, _, _ := testClock(clockShare)
+	c.timer = time.AfterFunc(time.Hour, func() {}) // it ticks when it is told to, and only then
+	defer c.timer.Stop()
+	for range 2 {
+		longRun(c)
+		c.running.Store(true)
+		for i, goesOn := range []bool{true, true, false} {
+			if c.tick(); c.running.Load() != goesOn {
+				t.Fatalf("after tick %d it goes on: %v", i+1, !goesOn)
+			}
+		}
+	}
+}
+
 // TestRunIsFollowedByATick: an append that finds that the clock has not ticked is followed by a tick, and that by
 // another one, which begins a tick's time later.
 func TestRunIsFollowedByATick(t *testing.T) {
